@@ -1,0 +1,18 @@
+//! Convolutional vision networks in the browser: fast and exact.
+//!
+//! One [`graph::Graph`] of [`ops::Op`]s, two backends ([`backend`]): SIMD on the CPU and WebGPU. See `docs/DESIGN.md`
+//! for the map of the modules; each leans only on those named before it here.
+
+pub mod error;
+pub mod shape;
+pub mod tensor;
+
+pub mod ops;
+
+pub mod graph;
+
+pub mod plan;
+
+pub use error::{Error, ErrorKind, Result};
+pub use shape::{Padding, Shape};
+pub use tensor::{DType, Data, Tensor, TensorType};

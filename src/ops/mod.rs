@@ -1,0 +1,159 @@
+//! The operations: attributes, shape rules, operation counts and reference kernels, one file per family.
+//!
+//! Every op is a plain attribute struct that implements [`Operator`]; [`Op`] lists them once. Images are NHWC,
+//! convolution kernels HWIO (Keras' layouts). The reference kernels are short and obvious: every fast kernel is held
+//! to them, and they run nowhere else.
+
+mod conv;
+mod elementwise;
+mod layout;
+mod matmul;
+mod normalize;
+mod pool;
+mod reduce;
+mod resize;
+mod select;
+
+pub use conv::{Conv2d, ConvTranspose2d, DepthwiseConv2d, Epilogue};
+pub use elementwise::{Binary, BinaryKind, Cast, Unary};
+pub use layout::{Concat, Pad, PadMode, Reshape, ReshapeDim, Slice, SliceAxis, Transpose};
+pub use matmul::MatMul;
+pub use normalize::{BatchNorm, Softmax};
+pub use pool::{Pool2d, PoolKind};
+pub use reduce::{Reduce, ReduceKind};
+pub use resize::{Coordinates, NearestRounding, Resize, ResizeMode, ResizeSize};
+pub use select::{ArgMax, Gather, TopK};
+
+use crate::error::{Error, Result};
+use crate::tensor::{DType, TensorType};
+
+/// What every operation can say about itself.
+pub trait Operator {
+    /// The op's name in dumps and errors (ONNX spelling).
+    fn name(&self) -> &'static str;
+
+    /// Output types for the given input types; errors describe what does not fit.
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>>;
+
+    /// Arithmetic operations for these types: 2 per multiply-accumulate, 1 per element otherwise.
+    fn flops(&self, inputs: &[TensorType], outputs: &[TensorType]) -> u64 {
+        let _ = inputs;
+        outputs.iter().map(|t| t.shape.elements() as u64).sum()
+    }
+}
+
+/// One operation of a graph.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Op {
+    Conv2d(Conv2d),
+    DepthwiseConv2d(DepthwiseConv2d),
+    ConvTranspose2d(ConvTranspose2d),
+    MatMul(MatMul),
+    Pool2d(Pool2d),
+    Reduce(Reduce),
+    Resize(Resize),
+    Unary(Unary),
+    Binary(Binary),
+    Cast(Cast),
+    Softmax(Softmax),
+    BatchNorm(BatchNorm),
+    Concat(Concat),
+    Slice(Slice),
+    Pad(Pad),
+    Reshape(Reshape),
+    Transpose(Transpose),
+    Gather(Gather),
+    TopK(TopK),
+    ArgMax(ArgMax),
+}
+
+impl Op {
+    /// The op behind the enum.
+    pub fn operator(&self) -> &dyn Operator {
+        match self {
+            Op::Conv2d(op) => op,
+            Op::DepthwiseConv2d(op) => op,
+            Op::ConvTranspose2d(op) => op,
+            Op::MatMul(op) => op,
+            Op::Pool2d(op) => op,
+            Op::Reduce(op) => op,
+            Op::Resize(op) => op,
+            Op::Unary(op) => op,
+            Op::Binary(op) => op,
+            Op::Cast(op) => op,
+            Op::Softmax(op) => op,
+            Op::BatchNorm(op) => op,
+            Op::Concat(op) => op,
+            Op::Slice(op) => op,
+            Op::Pad(op) => op,
+            Op::Reshape(op) => op,
+            Op::Transpose(op) => op,
+            Op::Gather(op) => op,
+            Op::TopK(op) => op,
+            Op::ArgMax(op) => op,
+        }
+    }
+
+    /// The fused epilogue, for the ops that have one.
+    pub fn epilogue(&self) -> Option<&Epilogue> {
+        match self {
+            Op::Conv2d(Conv2d { epilogue, .. })
+            | Op::DepthwiseConv2d(DepthwiseConv2d { epilogue, .. })
+            | Op::ConvTranspose2d(ConvTranspose2d { epilogue, .. })
+            | Op::MatMul(MatMul { epilogue, .. }) => Some(epilogue),
+            _ => None,
+        }
+    }
+
+    /// The fused epilogue, to change.
+    pub fn epilogue_mut(&mut self) -> Option<&mut Epilogue> {
+        match self {
+            Op::Conv2d(Conv2d { epilogue, .. })
+            | Op::DepthwiseConv2d(DepthwiseConv2d { epilogue, .. })
+            | Op::ConvTranspose2d(ConvTranspose2d { epilogue, .. })
+            | Op::MatMul(MatMul { epilogue, .. }) => Some(epilogue),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! into_op {
+    ($($name:ident),*) => { $(impl From<$name> for Op { fn from(op: $name) -> Op { Op::$name(op) } })* };
+}
+into_op!(
+    Conv2d,
+    DepthwiseConv2d,
+    ConvTranspose2d,
+    MatMul,
+    Pool2d,
+    Reduce,
+    Resize,
+    Unary,
+    Binary,
+    Cast,
+    Softmax,
+    BatchNorm,
+    Concat,
+    Slice,
+    Pad,
+    Reshape,
+    Transpose,
+    Gather,
+    TopK,
+    ArgMax
+);
+
+/// Errors unless the number of inputs is `count`.
+fn expect_inputs(inputs: &[TensorType], count: usize) -> Result<()> {
+    if inputs.len() == count { Ok(()) } else { Err(Error::mismatch("wrong number of inputs", count, inputs.len())) }
+}
+
+/// Errors unless input `index` has this dtype.
+fn expect_dtype(inputs: &[TensorType], index: usize, dtype: DType) -> Result<()> {
+    if inputs[index].dtype == dtype {
+        Ok(())
+    } else {
+        Err(Error::mismatch(format!("input {index} has the wrong element type"), dtype, inputs[index].dtype))
+    }
+}

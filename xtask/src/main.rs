@@ -1,0 +1,2 @@
+//! `cargo xtask <task>`: the one door to every developer task.
+fn main() {}
