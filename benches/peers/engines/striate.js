@@ -1,0 +1,25 @@
+// striate, through its built npm package. Backends: wasm-2t (the threads binary), wasm-1t (the relaxed-SIMD binary, what
+// a page that is not isolated gets), simd-1t (plain SIMD, the fallback of old browsers) and webgpu.
+const settings = {
+  'wasm-2t': { backend: 'wasm', threads: 2 },
+  'wasm-1t': { backend: 'wasm', threads: 1 },
+  'simd-1t': { backend: 'wasm', threads: 1, variant: 'simd' },
+  webgpu: { backend: 'webgpu', allowSoftwareAdapter: true },
+};
+
+export async function load({ graph, tfGraph }, backend) {
+  const { striate } = await import(new URL('../striate/index.js', import.meta.url).href);
+  // In place: the race's own worker is the worker.
+  const engine = await striate({ ...settings[backend], worker: false });
+  const names = graph.outputs.map(({ id }) => id);
+  const net = await engine.load(new URL(tfGraph, location.href).href, { outputs: names });
+  const shape = [graph.batch, ...graph.input.shape];
+  return {
+    layout: 'nhwc',
+    details: () => engine.info,
+    async run(input) {
+      const results = await net.predict({ data: input, shape });
+      return names.map((name) => results.find((result) => result.name === name).data);
+    },
+  };
+}
