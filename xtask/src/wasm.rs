@@ -1,0 +1,294 @@
+//! `cargo xtask build`: the three wasm binaries, then the npm package around them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::proc::{self, Context, Result};
+use crate::setup::{self, Report};
+use crate::toolchain::{TARGET, Toolchain};
+
+/// A page waits for every byte: no binary may grow past this (before gzip).
+const MAX_BYTES: usize = 700_000;
+/// What wasm-opt may assume and keep; all of it is in every browser that has SIMD.
+const WASM_OPT_FEATURES: &[&str] = &[
+    "--enable-simd",
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-sign-ext",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-multivalue",
+    "--enable-reference-types",
+    "--enable-extended-const",
+];
+
+/// One binary of the package. A page downloads one, chosen by what its browser can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// Fixed-width SIMD: runs everywhere.
+    Simd,
+    /// Fused multiply-add besides.
+    Relaxed,
+    /// Threads besides; needs a cross-origin isolated page.
+    Threads,
+}
+
+/// All of them, cheapest first.
+pub const FLAVOURS: [Flavour; 3] = [Flavour::Simd, Flavour::Relaxed, Flavour::Threads];
+
+impl Flavour {
+    /// Its folder in `npm/dist/wasm`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Flavour::Simd => "simd",
+            Flavour::Relaxed => "relaxed",
+            Flavour::Threads => "threads",
+        }
+    }
+
+    fn rustflags(self) -> &'static str {
+        match self {
+            Flavour::Simd => "-Ctarget-feature=+simd128",
+            Flavour::Relaxed => "-Ctarget-feature=+simd128,+relaxed-simd",
+            // Since Rust 1.93 `+atomics` no longer makes the memory shared: the linker must be told. The maximum is
+            // reserved when the module starts; iOS refuses more than 1 GiB.
+            Flavour::Threads => concat!(
+                "-Ctarget-feature=+simd128,+relaxed-simd,+atomics,+bulk-memory -Clink-arg=--shared-memory ",
+                "-Clink-arg=--max-memory=1073741824 -Clink-arg=--import-memory -Clink-arg=--export=__wasm_init_tls ",
+                "-Clink-arg=--export=__tls_size -Clink-arg=--export=__tls_align -Clink-arg=--export=__tls_base"
+            ),
+        }
+    }
+
+    fn wasm_opt_features(self) -> &'static [&'static str] {
+        match self {
+            Flavour::Simd => &[],
+            Flavour::Relaxed => &["--enable-relaxed-simd"],
+            Flavour::Threads => &["--enable-relaxed-simd", "--enable-threads"],
+        }
+    }
+
+    /// Cargo features of this flavour.
+    pub fn features(self) -> &'static str {
+        if self == Flavour::Threads { "webgpu,threads" } else { "webgpu" }
+    }
+
+    /// Where cargo builds it. The flags differ, so sharing a folder would rebuild everything at each change of flavour.
+    pub fn target_dir(self) -> PathBuf {
+        proc::root().join("target/wasm").join(self.name())
+    }
+
+    /// Cargo with this flavour's flags; the caller adds `build` or `test` with its options, then [`Self::options`].
+    pub fn cargo(self, toolchain: &Toolchain) -> Command {
+        self.flags(toolchain.cargo())
+    }
+
+    /// Adds this flavour's flags to a cargo command's environment.
+    pub fn flags(self, mut cargo: Command) -> Command {
+        // Lets a stable compiler rebuild std; without `-Z` it changes nothing.
+        cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", self.rustflags());
+        cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        cargo
+    }
+
+    /// The options of cargo that every command of this flavour shares.
+    pub fn options(self, toolchain: &Toolchain) -> Vec<String> {
+        let target_dir = self.target_dir().display().to_string();
+        let mut options = ["--target", TARGET, "--target-dir", &target_dir].map(String::from).to_vec();
+        options.extend(["--no-default-features".into(), "--features".into(), self.features().into()]);
+        if self == Flavour::Threads || toolchain.must_build_std() {
+            options.extend(["-Z".into(), "build-std=std,panic_abort".into()]);
+        }
+        options
+    }
+}
+
+/// How much to optimise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// What is published.
+    Release,
+    /// Quick to build, with debug assertions: for tests and development.
+    Dev,
+}
+
+impl Profile {
+    /// The name in `Cargo.toml`.
+    pub fn cargo_name(self) -> &'static str {
+        match self {
+            Profile::Release => "release",
+            Profile::Dev => "wasm-dev",
+        }
+    }
+}
+
+/// `build [--release|--dev] [simd|relaxed|threads]...`
+pub fn task(arguments: &[String]) -> Result {
+    let mut profile = Profile::Release;
+    let mut flavours = Vec::new();
+    for argument in arguments {
+        match (argument.as_str(), FLAVOURS.iter().find(|flavour| flavour.name() == argument)) {
+            ("--release", _) => profile = Profile::Release,
+            ("--dev", _) => profile = Profile::Dev,
+            (_, Some(flavour)) => flavours.push(*flavour),
+            _ => return Err(format!("build: unknown argument {argument:?}; see `cargo xtask help`").into()),
+        }
+    }
+    setup::ensure(setup::BUILD)?;
+    build(profile, if flavours.is_empty() { &FLAVOURS } else { &flavours })
+}
+
+/// Builds binaries and the npm package.
+pub fn build(profile: Profile, flavours: &[Flavour]) -> Result {
+    let toolchain = Toolchain::need()?;
+    // Fat link-time optimisation and wasm-opt keep one core busy each: build side by side.
+    let results: Vec<Result<String>> = std::thread::scope(|scope| {
+        let builds = flavours.iter().map(|&flavour| {
+            let toolchain = &toolchain;
+            scope.spawn(move || binary(toolchain, profile, flavour))
+        });
+        let builds: Vec<_> = builds.collect();
+        builds.into_iter().map(|build| build.join().expect("a build thread never panics")).collect()
+    });
+    for line in results {
+        println!("{}", line?);
+    }
+    package()
+}
+
+/// One binary, from source to `npm/dist/wasm/<flavour>`; returns the line to print.
+fn binary(toolchain: &Toolchain, profile: Profile, flavour: Flavour) -> Result<String> {
+    let name = flavour.name();
+    let (built, time) = proc::timed(|| compile(toolchain, profile, flavour));
+    let (wasm, fresh) = built?;
+    let size = wasm.len();
+    let time = if fresh { "unchanged".into() } else { proc::seconds(time) };
+    let line = format!(
+        "build: {name:<8} {:>6.1} KB, {:>6.1} KB gzipped ({}, {time})",
+        size as f64 / 1e3,
+        gzip_size(&wasm) as f64 / 1e3,
+        profile.cargo_name(),
+    );
+    if profile == Profile::Release && size > MAX_BYTES {
+        return Err(
+            format!("{line}\nbuild: {name} is larger than {} KB: find what made it grow", MAX_BYTES / 1000).into()
+        );
+    }
+    Ok(line)
+}
+
+/// Cargo, wasm-bindgen, wasm-opt. Returns the binary and whether it was already there.
+fn compile(toolchain: &Toolchain, profile: Profile, flavour: Flavour) -> Result<(Vec<u8>, bool)> {
+    let mut cargo = flavour.cargo(toolchain);
+    cargo.args(["rustc", "--quiet", "--lib", "--crate-type", "cdylib", "--profile", profile.cargo_name()]);
+    proc::run(cargo.args(flavour.options(toolchain)))?;
+
+    let folder = flavour.target_dir().join(TARGET).join(profile.cargo_name());
+    let raw = folder.join("striate.wasm");
+    let bindgen = bindgen()?;
+    let out = proc::root().join("npm/dist/wasm").join(flavour.name());
+    let wasm = out.join("striate_bg.wasm");
+    // The stamp names everything that the result follows from.
+    let recipe = format!(
+        "{} {profile:?} {:?} {}",
+        proc::sha256(&proc::read(&raw)?),
+        wasm_opt_arguments(flavour),
+        locked_bindgen()?
+    );
+    let stamp = out.join(".stamp");
+    if wasm.is_file() && std::fs::read_to_string(&stamp).is_ok_and(|have| have == recipe) {
+        return Ok((proc::read(&wasm)?, true));
+    }
+
+    if out.is_dir() {
+        std::fs::remove_dir_all(&out).context(format_args!("clearing {}", out.display()))?;
+    }
+    let mut command = proc::command(bindgen);
+    command.args(["--target", "web", "--out-name", "striate", "--remove-producers-section"]);
+    if profile == Profile::Release {
+        command.arg("--remove-name-section");
+    }
+    proc::run_quiet(command.arg("--out-dir").arg(&out).arg(&raw))?;
+    if profile == Profile::Release {
+        let optimised = folder.join("striate.opt.wasm");
+        let mut command = proc::command("node");
+        command.arg("xtask/node_modules/binaryen/bin/wasm-opt").args(wasm_opt_arguments(flavour));
+        proc::run_quiet(command.arg(&wasm).arg("-o").arg(&optimised))?;
+        std::fs::rename(&optimised, &wasm).context("moving the optimised binary")?;
+    }
+    proc::write(&stamp, recipe)?;
+    Ok((proc::read(&wasm)?, false))
+}
+
+fn wasm_opt_arguments(flavour: Flavour) -> Vec<&'static str> {
+    let mut arguments = vec!["-O3"];
+    arguments.extend(WASM_OPT_FEATURES);
+    arguments.extend(flavour.wasm_opt_features());
+    arguments
+}
+
+/// The TypeScript around the binaries.
+fn package() -> Result {
+    if !proc::root().join("npm/package.json").is_file() {
+        return Ok(());
+    }
+    let (result, time) = proc::timed(|| proc::run_quiet(proc::npm("npm").args(["run", "build"])));
+    result?;
+    println!("build: npm package ({})", proc::seconds(time));
+    Ok(())
+}
+
+fn gzip_size(bytes: &[u8]) -> usize {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).map_or(0, |packed| packed.len())
+}
+
+/// The version of wasm-bindgen in `Cargo.lock`: the command-line tool must be of the same.
+fn locked_bindgen() -> Result<String> {
+    let lock = std::fs::read_to_string(proc::root().join("Cargo.lock")).context("reading Cargo.lock")?;
+    let entry = lock.split("[[package]]").find(|entry| entry.contains("name = \"wasm-bindgen\"\n"));
+    let version = entry.and_then(|entry| entry.split("version = \"").nth(1)?.split('"').next());
+    version.map(String::from).ok_or_else(|| "Cargo.lock names no wasm-bindgen".into())
+}
+
+/// A program of wasm-bindgen-cli at the locked version, if there is one: in `.tools/bin` or on the PATH.
+fn find_bindgen(program: &str) -> Result<Option<PathBuf>> {
+    let version = locked_bindgen()?;
+    let local = proc::root().join(".tools/bin").join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
+    let right = |path: &PathBuf| proc::version_of(path).is_some_and(|have| have.split(' ').nth(1) == Some(&version));
+    Ok([Some(local), proc::which(program)].into_iter().flatten().find(right))
+}
+
+/// `wasm-bindgen`.
+pub fn bindgen() -> Result<PathBuf> {
+    find_bindgen("wasm-bindgen")?.ok_or_else(|| "wasm-bindgen is missing: run `cargo xtask setup`".into())
+}
+
+/// `wasm-bindgen-test-runner`.
+pub fn test_runner() -> Result<PathBuf> {
+    let beside = bindgen()?.with_file_name(format!("wasm-bindgen-test-runner{}", std::env::consts::EXE_SUFFIX));
+    if beside.is_file() {
+        Ok(beside)
+    } else {
+        Err("wasm-bindgen-test-runner is missing: run `cargo xtask setup`".into())
+    }
+}
+
+/// Finds wasm-bindgen at the locked version or builds it from its crate.
+pub fn setup_bindgen(report: &mut Report) -> Result {
+    let version = locked_bindgen()?;
+    if find_bindgen("wasm-bindgen")?.is_none() {
+        report.installing(&format!("wasm-bindgen-cli {version} into .tools/ (compiles for 2 to 3 minutes)"));
+        let mut cargo = proc::cargo();
+        // Not inside the workspace: its `.cargo` and lock file are not for this.
+        cargo.args(["install", "--quiet", "wasm-bindgen-cli", "--version", &version, "--root"]);
+        proc::run_quiet(cargo.arg(proc::root().join(".tools")))?;
+    }
+    report.found("wasm-bindgen", &format!("{version} ({})", shorten(&bindgen()?)));
+    Ok(())
+}
+
+fn shorten(path: &Path) -> String {
+    path.strip_prefix(proc::root()).unwrap_or(path).display().to_string()
+}
