@@ -11,6 +11,8 @@ pub mod ops;
 
 pub mod graph;
 
+pub mod reference;
+
 pub mod plan;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,9 +1,10 @@
 //! Convolutions: dense (grouped, dilated), depthwise and transposed, each with a fused epilogue.
 
+use super::index::for_each_index;
 use super::{Operator, Unary, expect_dtype};
 use crate::error::{Error, Result};
 use crate::shape::{Padding, Shape, TransposedWindow, Window};
-use crate::tensor::{DType, TensorType};
+use crate::tensor::{DType, Tensor, TensorType};
 
 /// What happens to a convolution's or product's sum before it is stored: `activation(sum + bias + residual)`.
 ///
@@ -52,6 +53,29 @@ impl Epilogue {
             return Err(Error::mismatch("the residual does not fit", output, &inputs[i].shape));
         }
         Ok(())
+    }
+}
+
+/// An epilogue with its operands at hand.
+pub(super) struct Finish<'a> {
+    bias: Option<&'a [f32]>,
+    residual: Option<&'a [f32]>,
+    activation: Option<Unary>,
+}
+
+impl<'a> Finish<'a> {
+    pub(super) fn new(epilogue: &Epilogue, inputs: &[&'a Tensor]) -> Result<Self> {
+        let operand = |i: Option<usize>| i.map(|i| inputs[i].as_f32()).transpose();
+        let (bias, residual) = (operand(epilogue.bias_index())?, operand(epilogue.residual_index())?);
+        Ok(Finish { bias, residual, activation: epilogue.activation })
+    }
+
+    /// What is stored at the flat position `at` of an output with `channels` channels.
+    pub(super) fn apply(&self, sum: f64, at: usize, channels: usize) -> f32 {
+        let bias = self.bias.map_or(0.0, |b| b[at % channels] as f64);
+        let residual = self.residual.map_or(0.0, |r| r[at] as f64);
+        let value = sum + bias + residual;
+        self.activation.map_or(value, |f| f.eval(value)) as f32
     }
 }
 
@@ -122,6 +146,30 @@ impl Operator for Conv2d {
         let taps: usize = inputs[1].shape[..3].iter().product();
         2 * outputs[0].shape.elements() as u64 * taps as u64
     }
+
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let ([_, h, w, c], [kh, kw, ci, co]) = (inputs[0].shape().dims("")?, inputs[1].shape().dims("")?);
+        let [wy, wx] = self.windows([h, w], [kh, kw])?;
+        let (x, kernel, finish) = (inputs[0].as_f32()?, inputs[1].as_f32()?, Finish::new(&self.epilogue, inputs)?);
+        let mut out = Vec::with_capacity(shape.elements());
+        for_each_index(&shape, |index| {
+            let &[n, oy, ox, o] = index else { unreachable!("rank 4") };
+            let first_channel = o / (co / self.groups) * ci;
+            let mut sum = 0.0;
+            for ky in 0..kh {
+                for kx in 0..kw {
+                    let (Some(y), Some(x_)) = (wy.source(oy, ky), wx.source(ox, kx)) else { continue };
+                    for i in 0..ci {
+                        let pixel = x[((n * h + y) * w + x_) * c + first_channel + i];
+                        sum += pixel as f64 * kernel[((ky * kw + kx) * ci + i) * co + o] as f64;
+                    }
+                }
+            }
+            out.push(finish.apply(sum, out.len(), co));
+        });
+        Ok(vec![Tensor::f32(shape, out)?])
+    }
 }
 
 /// Depthwise 2-D convolution. Kernel `[kh, kw, in, multiplier]`; output channel = `in * multiplier + m`.
@@ -171,6 +219,28 @@ impl Operator for DepthwiseConv2d {
     fn flops(&self, inputs: &[TensorType], outputs: &[TensorType]) -> u64 {
         let taps: usize = inputs[1].shape[..2].iter().product();
         2 * outputs[0].shape.elements() as u64 * taps as u64
+    }
+
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let ([_, h, w, c], [kh, kw, _, multiplier]) = (inputs[0].shape().dims("")?, inputs[1].shape().dims("")?);
+        let [wy, wx] = self.windows([h, w], [kh, kw])?;
+        let (x, kernel, finish) = (inputs[0].as_f32()?, inputs[1].as_f32()?, Finish::new(&self.epilogue, inputs)?);
+        let channels = c * multiplier;
+        let mut out = Vec::with_capacity(shape.elements());
+        for_each_index(&shape, |index| {
+            let &[n, oy, ox, o] = index else { unreachable!("rank 4") };
+            let mut sum = 0.0;
+            for ky in 0..kh {
+                for kx in 0..kw {
+                    let (Some(y), Some(x_)) = (wy.source(oy, ky), wx.source(ox, kx)) else { continue };
+                    let pixel = x[((n * h + y) * w + x_) * c + o / multiplier];
+                    sum += pixel as f64 * kernel[(ky * kw + kx) * channels + o] as f64;
+                }
+            }
+            out.push(finish.apply(sum, out.len(), channels));
+        });
+        Ok(vec![Tensor::f32(shape, out)?])
     }
 }
 
@@ -235,5 +305,28 @@ impl Operator for ConvTranspose2d {
         let [_, _, co, _] = [0, 1, 2, 3].map(|i| inputs[1].shape[i]);
         let taps = inputs[1].shape[0] * inputs[1].shape[1] * co;
         2 * inputs[0].shape.elements() as u64 * taps as u64
+    }
+
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let ([_, h, w, c], [kh, kw, co, _]) = (inputs[0].shape().dims("")?, inputs[1].shape().dims("")?);
+        let [wy, wx] = self.windows([h, w], [kh, kw])?;
+        let (x, kernel, finish) = (inputs[0].as_f32()?, inputs[1].as_f32()?, Finish::new(&self.epilogue, inputs)?);
+        let target = |window: &TransposedWindow, i: usize, k: usize| {
+            (i * window.stride + k * window.dilation).checked_sub(window.crop).filter(|&o| o < window.output)
+        };
+        let mut sums = vec![0.0; shape.elements()];
+        for_each_index(&[shape[0], h, w, kh, kw], |index| {
+            let &[n, y, x_, ky, kx] = index else { unreachable!("rank 5") };
+            let (Some(oy), Some(ox)) = (target(&wy, y, ky), target(&wx, x_, kx)) else { return };
+            for o in 0..co {
+                let pixel = &x[((n * h + y) * w + x_) * c..][..c];
+                let taps = &kernel[((ky * kw + kx) * co + o) * c..][..c];
+                let product: f64 = pixel.iter().zip(taps).map(|(&a, &b)| a as f64 * b as f64).sum();
+                sums[((n * wy.output + oy) * wx.output + ox) * co + o] += product;
+            }
+        });
+        let out = sums.iter().enumerate().map(|(at, &sum)| finish.apply(sum, at, co)).collect::<Vec<_>>();
+        Ok(vec![Tensor::f32(shape, out)?])
     }
 }

@@ -1,8 +1,9 @@
 //! Element-wise operations: activations and functions of one value, arithmetic of two, casts.
 
+use super::index::{broadcast_strides, for_each_index, offset};
 use super::{Operator, expect_dtype, expect_inputs};
 use crate::error::{Error, Result};
-use crate::tensor::{DType, TensorType};
+use crate::tensor::{DType, Data, Tensor, TensorType};
 
 /// A function of one float, element by element. Any of them can be a fused epilogue's activation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,6 +61,97 @@ pub enum Unary {
     Round,
 }
 
+impl Unary {
+    /// The function itself, in double precision; a NaN stays one.
+    pub fn eval(self, x: f64) -> f64 {
+        let clip = |x: f64, min: f64, max: f64| {
+            if x < min {
+                min
+            } else if x > max {
+                max
+            } else {
+                x
+            }
+        };
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        match self {
+            Unary::Relu => clip(x, 0.0, f64::INFINITY),
+            Unary::Relu6 => clip(x, 0.0, 6.0),
+            Unary::LeakyRelu { alpha } => {
+                if x > 0.0 {
+                    x
+                } else {
+                    alpha as f64 * x
+                }
+            }
+            Unary::Elu { alpha } => {
+                if x > 0.0 {
+                    x
+                } else {
+                    alpha as f64 * x.exp_m1()
+                }
+            }
+            Unary::Selu => SELU_SCALE * if x > 0.0 { x } else { SELU_ALPHA * x.exp_m1() },
+            Unary::Sigmoid => sigmoid(x),
+            Unary::HardSigmoid { alpha, beta } => clip(alpha as f64 * x + beta as f64, 0.0, 1.0),
+            Unary::HardSwish => x * clip(x + 3.0, 0.0, 6.0) / 6.0,
+            Unary::Swish => x * sigmoid(x),
+            Unary::Tanh => x.tanh(),
+            Unary::Gelu { approximate: true } => {
+                let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+                0.5 * x * (1.0 + inner.tanh())
+            }
+            Unary::Gelu { approximate: false } => 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2)),
+            Unary::Clip { min, max } => clip(x, min as f64, max as f64),
+            // ln(1 + e^x) without overflow.
+            Unary::Softplus => {
+                if x > 0.0 {
+                    x + (-x).exp().ln_1p()
+                } else {
+                    x.exp().ln_1p()
+                }
+            }
+            Unary::Exp => x.exp(),
+            Unary::Log => x.ln(),
+            Unary::Sqrt => x.sqrt(),
+            Unary::Rsqrt => 1.0 / x.sqrt(),
+            Unary::Square => x * x,
+            Unary::Reciprocal => 1.0 / x,
+            Unary::Neg => -x,
+            Unary::Abs => x.abs(),
+            Unary::Sign => {
+                if x == 0.0 {
+                    0.0
+                } else {
+                    x.signum()
+                }
+            }
+            Unary::Floor => x.floor(),
+            Unary::Ceil => x.ceil(),
+            Unary::Round => x.round_ties_even(),
+        }
+    }
+}
+
+/// The constants of Klambauer et al. 2017, "Self-Normalizing Neural Networks".
+const SELU_ALPHA: f64 = 1.6732632423543772;
+const SELU_SCALE: f64 = 1.0507009873554805;
+
+/// The error function, by `erf(x) = 2 / sqrt(pi) * e^(-x^2) * sum of 2^n x^(2n+1) / (2n+1)!!`: all terms have one sign,
+/// so nothing cancels.
+fn erf(x: f64) -> f64 {
+    if x.abs() > 6.0 {
+        return x.signum();
+    }
+    let (mut term, mut sum, mut n) = (x, x, 0.0);
+    while term.abs() > 1e-17 * sum.abs() {
+        n += 1.0;
+        term *= 2.0 * x * x / (2.0 * n + 1.0);
+        sum += term;
+    }
+    2.0 / std::f64::consts::PI.sqrt() * (-x * x).exp() * sum
+}
+
 impl Operator for Unary {
     fn name(&self) -> &'static str {
         match self {
@@ -96,6 +188,12 @@ impl Operator for Unary {
         expect_dtype(inputs, 0, DType::F32)?;
         Ok(inputs.to_vec())
     }
+
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let out = inputs[0].as_f32()?.iter().map(|&x| self.eval(x as f64) as f32).collect::<Vec<_>>();
+        Ok(vec![Tensor::f32(shape, out)?])
+    }
 }
 
 /// Arithmetic and comparison of two values.
@@ -105,7 +203,7 @@ pub enum BinaryKind {
     Add,
     Sub,
     Mul,
-    /// Integers round towards zero (ONNX, tfjs).
+    /// Integers round towards zero (ONNX, tfjs); by zero they give 0.
     Div,
     Maximum,
     Minimum,
@@ -129,6 +227,78 @@ impl BinaryKind {
     pub fn is_comparison(self) -> bool {
         use BinaryKind::*;
         matches!(self, Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual)
+    }
+
+    /// A comparison; false for other kinds.
+    fn compare<T: PartialOrd>(self, a: T, b: T) -> bool {
+        match self {
+            BinaryKind::Equal => a == b,
+            BinaryKind::NotEqual => a != b,
+            BinaryKind::Less => a < b,
+            BinaryKind::LessEqual => a <= b,
+            BinaryKind::Greater => a > b,
+            BinaryKind::GreaterEqual => a >= b,
+            _ => false,
+        }
+    }
+
+    /// Float arithmetic, unrounded.
+    fn eval_f32(self, a: f32, b: f32) -> f64 {
+        let (x, y) = (a as f64, b as f64);
+        match self {
+            BinaryKind::Add => x + y,
+            BinaryKind::Sub => x - y,
+            BinaryKind::Mul => x * y,
+            BinaryKind::Div => x / y,
+            BinaryKind::Maximum => {
+                if x < y || y.is_nan() {
+                    y
+                } else {
+                    x
+                }
+            }
+            BinaryKind::Minimum => {
+                if x > y || y.is_nan() {
+                    y
+                } else {
+                    x
+                }
+            }
+            BinaryKind::Pow => x.powf(y),
+            BinaryKind::SquaredDifference => (x - y) * (x - y),
+            // The rounded quotient, as every framework has it: 0.3 / 0.1 is 3 in float32, less in float64.
+            BinaryKind::FloorDiv => (a / b).floor() as f64,
+            BinaryKind::FloorMod => {
+                let rest = x % y;
+                if rest != 0.0 && (rest < 0.0) != (y < 0.0) { rest + y } else { rest }
+            }
+            comparison => comparison.compare(a, b) as u8 as f64,
+        }
+    }
+
+    /// Integer arithmetic: wraps around; division and remainder by zero give 0.
+    fn eval_i32(self, a: i32, b: i32) -> i32 {
+        match self {
+            BinaryKind::Add => a.wrapping_add(b),
+            BinaryKind::Sub => a.wrapping_sub(b),
+            BinaryKind::Mul => a.wrapping_mul(b),
+            BinaryKind::Maximum => a.max(b),
+            BinaryKind::Minimum => a.min(b),
+            BinaryKind::SquaredDifference => a.wrapping_sub(b).wrapping_mul(a.wrapping_sub(b)),
+            BinaryKind::Div | BinaryKind::FloorDiv | BinaryKind::FloorMod if b == 0 => 0,
+            BinaryKind::Div => a.wrapping_div(b),
+            BinaryKind::FloorDiv => {
+                let quotient = a.wrapping_div(b);
+                if a.wrapping_rem(b) != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient }
+            }
+            BinaryKind::FloorMod => {
+                let rest = a.wrapping_rem(b);
+                if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }
+            }
+            // The shape rule refuses integer powers.
+            BinaryKind::Pow => 0,
+            comparison => comparison.compare(a, b) as i32,
+        }
     }
 }
 
@@ -189,6 +359,31 @@ impl Operator for Binary {
         let dtype = if comparison { DType::U8 } else { a.dtype };
         Ok(vec![TensorType::new(dtype, a.shape.broadcast(&b.shape)?)])
     }
+
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let [a, b] = [inputs[0], inputs[1]];
+        let [strides_a, strides_b] = [a, b].map(|t| broadcast_strides(t.shape(), &shape));
+        let mut pairs = Vec::with_capacity(shape.elements());
+        for_each_index(&shape, |index| pairs.push((offset(index, &strides_a), offset(index, &strides_b))));
+        let data = match (a.data(), b.data()) {
+            (Data::F32(a), Data::F32(b)) if self.kind.is_comparison() => {
+                Data::U8(pairs.iter().map(|&(i, j)| self.kind.compare(a[i], b[j]) as u8).collect())
+            }
+            (Data::I32(a), Data::I32(b)) if self.kind.is_comparison() => {
+                Data::U8(pairs.iter().map(|&(i, j)| self.kind.compare(a[i], b[j]) as u8).collect())
+            }
+            (Data::F32(a), Data::F32(b)) => {
+                let activate = |y: f64| self.activation.map_or(y, |f| f.eval(y));
+                Data::F32(pairs.iter().map(|&(i, j)| activate(self.kind.eval_f32(a[i], b[j])) as f32).collect())
+            }
+            (Data::I32(a), Data::I32(b)) => {
+                Data::I32(pairs.iter().map(|&(i, j)| self.kind.eval_i32(a[i], b[j])).collect())
+            }
+            _ => return Err(Error::unsupported("arithmetic on uint8; cast to float32 or int32 first")),
+        };
+        Ok(vec![Tensor::new(shape, data)?])
+    }
 }
 
 /// Converts elements: floats truncate towards zero and saturate, NaN becomes 0 (Rust's `as`); bytes are 0..=255.
@@ -206,5 +401,92 @@ impl Operator for Cast {
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>> {
         expect_inputs(inputs, 1)?;
         Ok(vec![TensorType::new(self.to, inputs[0].shape.clone())])
+    }
+
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        macro_rules! cast {
+            ($v:ident) => {
+                match self.to {
+                    DType::F32 => Data::F32($v.iter().map(|&x| x as f32).collect()),
+                    DType::I32 => Data::I32($v.iter().map(|&x| x as i32).collect()),
+                    DType::U8 => Data::U8($v.iter().map(|&x| x as u8).collect()),
+                }
+            };
+        }
+        let data = match inputs[0].data() {
+            Data::F32(v) => cast!(v),
+            Data::I32(v) => cast!(v),
+            Data::U8(v) => cast!(v),
+        };
+        Ok(vec![Tensor::new(shape, data)?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(kind: BinaryKind, a: &Tensor, b: &Tensor) -> Tensor {
+        Binary::new(kind).reference(&[a, b]).unwrap().remove(0)
+    }
+
+    #[test]
+    fn the_error_function_matches_tables() {
+        // Abramowitz & Stegun, table 7.1.
+        for (x, want) in [(0.5, 0.5204998778), (1.0, 0.8427007929), (2.0, 0.9953222650), (-1.5, -0.9661051465)] {
+            assert!((erf(x) - want).abs() < 1e-10, "erf({x}) = {}", erf(x));
+        }
+        assert_eq!((erf(0.0), erf(9.0)), (0.0, 1.0));
+    }
+
+    #[test]
+    fn functions_at_points_known_by_hand() {
+        let near = |f: Unary, x: f64, want: f64| assert!((f.eval(x) - want).abs() < 1e-7, "{f:?}({x}) = {}", f.eval(x));
+        near(Unary::HardSwish, 1.0, 4.0 / 6.0);
+        near(Unary::HardSwish, -3.5, 0.0);
+        near(Unary::Gelu { approximate: true }, 1.0, 0.8411919906);
+        near(Unary::Round, 2.5, 2.0);
+        near(Unary::Round, -1.5, -2.0);
+        near(Unary::Softplus, 100.0, 100.0);
+        near(Unary::Rsqrt, 4.0, 0.5);
+        near(Unary::Sign, -0.0, 0.0);
+        near(Unary::Sigmoid, -1000.0, 0.0);
+        assert!(Unary::Relu.eval(f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn integer_division_has_a_sign_rule_and_no_panic() {
+        let a = Tensor::i32([6], vec![7, -7, 7, -7, 5, i32::MIN]).unwrap();
+        let b = Tensor::i32([6], vec![2, 2, -2, -2, 0, -1]).unwrap();
+        let ints = |kind| run(kind, &a, &b).as_i32().unwrap().to_vec();
+        assert_eq!(ints(BinaryKind::Div), [3, -3, -3, 3, 0, i32::MIN]);
+        assert_eq!(ints(BinaryKind::FloorDiv), [3, -4, -4, 3, 0, i32::MIN]);
+        assert_eq!(ints(BinaryKind::FloorMod), [1, 1, -1, -1, 0, 0]);
+        assert_eq!(run(BinaryKind::Less, &a, &b).as_u8().unwrap(), [0, 1, 0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn float_remainders_take_the_divisors_sign() {
+        let a = Tensor::f32([4], vec![5.5, -5.5, 5.5, -5.5]).unwrap();
+        let b = Tensor::f32([4], vec![2.0, 2.0, -2.0, -2.0]).unwrap();
+        assert_eq!(run(BinaryKind::FloorMod, &a, &b).as_f32().unwrap(), [1.5, 0.5, -0.5, -1.5]);
+        assert_eq!(run(BinaryKind::FloorDiv, &a, &b).as_f32().unwrap(), [2.0, -3.0, -3.0, 2.0]);
+    }
+
+    #[test]
+    fn both_sides_broadcast() {
+        let a = Tensor::f32([2, 1], vec![1.0, 2.0]).unwrap();
+        let b = Tensor::f32([3], vec![10.0, 20.0, 30.0]).unwrap();
+        let sum = run(BinaryKind::Sub, &a, &b);
+        assert_eq!(sum, Tensor::f32([2, 3], vec![-9.0, -19.0, -29.0, -8.0, -18.0, -28.0]).unwrap());
+    }
+
+    #[test]
+    fn casts_truncate_and_saturate() {
+        let x = Tensor::f32([5], vec![-1.5, 1.9, 300.0, f32::NAN, 1e20]).unwrap();
+        let cast = |to| Cast { to }.reference(&[&x]).unwrap().remove(0);
+        assert_eq!(cast(DType::I32).as_i32().unwrap(), [-1, 1, 300, 0, i32::MAX]);
+        assert_eq!(cast(DType::U8).as_u8().unwrap(), [0, 1, 255, 0, 255]);
     }
 }

@@ -1,9 +1,10 @@
 //! Moving elements without arithmetic: concatenation, slices, padding, reshaping, transposition. Any dtype.
 
+use super::index::{offset, pick};
 use super::{Operator, expect_inputs};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
-use crate::tensor::{DType, TensorType};
+use crate::tensor::{DType, Data, Tensor, TensorType};
 
 /// Joins tensors along an axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +39,29 @@ impl Operator for Concat {
                 dims[axis].checked_add(input.shape[axis]).ok_or_else(|| Error::resource("too many elements"))?;
         }
         Ok(vec![TensorType::new(first.dtype, Shape::checked(dims)?)])
+    }
+
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let axis = shape.axis(self.axis)?;
+        let outer: usize = shape[..axis].iter().product();
+        // Elements that each input adds to one row of `outer`.
+        let runs = inputs.iter().map(|t| t.shape()[axis..].iter().product::<usize>());
+        macro_rules! join {
+            ($variant:ident, $slice:ident) => {{
+                let parts = inputs.iter().map(|t| t.$slice()).collect::<Result<Vec<_>>>()?;
+                let parts: Vec<_> = parts.into_iter().zip(runs).collect();
+                Data::$variant(
+                    (0..outer).flat_map(|i| parts.iter().flat_map(move |(v, n)| &v[i * n..][..*n])).copied().collect(),
+                )
+            }};
+        }
+        let data = match inputs[0].dtype() {
+            DType::F32 => join!(F32, as_f32),
+            DType::I32 => join!(I32, as_i32),
+            DType::U8 => join!(U8, as_u8),
+        };
+        Ok(vec![Tensor::new(shape, data)?])
     }
 }
 
@@ -97,6 +121,19 @@ impl Operator for Slice {
         }
         let dims = self.axes.iter().zip(shape.iter()).map(|(a, &n)| Ok(a.resolve(n)?.1)).collect::<Result<Vec<_>>>()?;
         Ok(vec![TensorType::new(inputs[0].dtype, dims)])
+    }
+
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let source = inputs[0].shape();
+        let starts =
+            self.axes.iter().zip(source.iter()).map(|(a, &n)| Ok(a.resolve(n)?.0)).collect::<Result<Vec<_>>>()?;
+        let strides = source.strides();
+        let place = |index: &[usize]| {
+            let axis = |d: usize| (starts[d] as isize + index[d] as isize * self.axes[d].step) as usize * strides[d];
+            Some((0..index.len()).map(axis).sum())
+        };
+        Ok(vec![pick(inputs[0], &shape, 0.0, place)?])
     }
 }
 
@@ -159,6 +196,30 @@ impl Operator for Pad {
             return Err(Error::invalid("an int32 tensor cannot be padded with a fraction"));
         }
         Ok(vec![TensorType::new(*dtype, Shape::checked(dims)?)])
+    }
+
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let source = inputs[0].shape();
+        let strides = source.strides();
+        let place = |index: &[usize]| {
+            let axis = |d: usize| {
+                let (n, i) = (source[d] as isize, index[d] as isize - self.pads[d][0] as isize);
+                let mirrored = match self.mode {
+                    PadMode::Constant(_) => return (0..n).contains(&i).then(|| i as usize * strides[d]),
+                    PadMode::Edge => i.clamp(0, n - 1),
+                    PadMode::Reflect if i < 0 => -i,
+                    PadMode::Reflect if i >= n => 2 * n - 2 - i,
+                    PadMode::Symmetric if i < 0 => -i - 1,
+                    PadMode::Symmetric if i >= n => 2 * n - 1 - i,
+                    PadMode::Reflect | PadMode::Symmetric => i,
+                };
+                Some(mirrored as usize * strides[d])
+            };
+            (0..index.len()).map(axis).sum()
+        };
+        let fill = if let PadMode::Constant(value) = self.mode { value } else { 0.0 };
+        Ok(vec![pick(inputs[0], &shape, fill, place)?])
     }
 }
 
@@ -231,6 +292,10 @@ impl Operator for Reshape {
     fn flops(&self, _: &[TensorType], _: &[TensorType]) -> u64 {
         0
     }
+
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        Ok(vec![inputs[0].clone().reshape(self.output_shape(inputs)?)?])
+    }
 }
 
 /// Permutes dimensions: output dimension `i` is input dimension `perm[i]`.
@@ -262,5 +327,61 @@ impl Operator for Transpose {
             ));
         }
         Ok(vec![TensorType::new(*dtype, self.perm.iter().map(|&axis| shape[axis]).collect::<Shape>())])
+    }
+
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let strides = inputs[0].shape().strides();
+        let strides: Vec<_> = self.perm.iter().map(|&axis| strides[axis]).collect();
+        Ok(vec![pick(inputs[0], &shape, 0.0, |index| Some(offset(index, &strides)))?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(values: &[i32]) -> Tensor {
+        Tensor::i32([values.len()], values).unwrap()
+    }
+
+    #[test]
+    fn slices_follow_python() {
+        let x = row(&[0, 1, 2, 3, 4, 5, 6]);
+        let slice = |start, end, step| {
+            let op = Slice { axes: vec![SliceAxis { start, end, step }] };
+            op.reference(&[&x]).unwrap()[0].as_i32().unwrap().to_vec()
+        };
+        assert_eq!(slice(Some(1), Some(6), 2), [1, 3, 5]);
+        assert_eq!(slice(None, None, -2), [6, 4, 2, 0]);
+        assert_eq!(slice(Some(-2), Some(-100), -1), [5, 4, 3, 2, 1, 0]);
+        assert_eq!(slice(Some(5), Some(2), 1), []);
+    }
+
+    #[test]
+    fn pads_follow_numpy() {
+        let x = row(&[1, 2, 3]);
+        let pad = |mode| {
+            let op = Pad { pads: vec![[2, 1]], mode };
+            op.reference(&[&x]).unwrap()[0].as_i32().unwrap().to_vec()
+        };
+        assert_eq!(pad(PadMode::Constant(7.0)), [7, 7, 1, 2, 3, 7]);
+        assert_eq!(pad(PadMode::Reflect), [3, 2, 1, 2, 3, 2]);
+        assert_eq!(pad(PadMode::Symmetric), [2, 1, 1, 2, 3, 3]);
+        assert_eq!(pad(PadMode::Edge), [1, 1, 1, 2, 3, 3]);
+    }
+
+    #[test]
+    fn concat_on_an_inner_axis() {
+        let (a, b) = (Tensor::u8([2, 1], vec![1, 2]).unwrap(), Tensor::u8([2, 2], vec![3, 4, 5, 6]).unwrap());
+        let joined = Concat { axis: -1 }.reference(&[&a, &b]).unwrap().remove(0);
+        assert_eq!(joined, Tensor::u8([2, 3], vec![1, 3, 4, 2, 5, 6]).unwrap());
+    }
+
+    #[test]
+    fn transpose_moves_axes() {
+        let x = Tensor::i32([1, 2, 3], vec![0, 1, 2, 3, 4, 5]).unwrap();
+        let y = Transpose { perm: vec![2, 0, 1] }.reference(&[&x]).unwrap().remove(0);
+        assert_eq!(y, Tensor::i32([3, 1, 2], vec![0, 3, 1, 4, 2, 5]).unwrap());
     }
 }

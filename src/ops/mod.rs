@@ -2,10 +2,11 @@
 //!
 //! Every op is a plain attribute struct that implements [`Operator`]; [`Op`] lists them once. Images are NHWC,
 //! convolution kernels HWIO (Keras' layouts). The reference kernels are short and obvious: every fast kernel is held
-//! to them, and they run nowhere else.
+//! to them; constant folding is their only other use.
 
 mod conv;
 mod elementwise;
+mod index;
 mod layout;
 mod matmul;
 mod normalize;
@@ -25,7 +26,8 @@ pub use resize::{Coordinates, NearestRounding, Resize, ResizeMode, ResizeSize};
 pub use select::{ArgMax, Gather, TopK};
 
 use crate::error::{Error, Result};
-use crate::tensor::{DType, TensorType};
+use crate::shape::Shape;
+use crate::tensor::{DType, Tensor, TensorType};
 
 /// What every operation can say about itself.
 pub trait Operator {
@@ -39,6 +41,14 @@ pub trait Operator {
     fn flops(&self, inputs: &[TensorType], outputs: &[TensorType]) -> u64 {
         let _ = inputs;
         outputs.iter().map(|t| t.shape.elements() as u64).sum()
+    }
+
+    /// Computes the op, short and obvious, sums in float64: what every fast kernel is held to.
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>>;
+
+    /// The shape of the only output for these operands.
+    fn output_shape(&self, inputs: &[&Tensor]) -> Result<Shape> {
+        Ok(self.infer(&index::kinds(inputs))?.swap_remove(0).shape)
     }
 }
 

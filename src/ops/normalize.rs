@@ -1,9 +1,10 @@
 //! Softmax and batch normalisation in inference form.
 
+use super::index::lines;
 use super::{Operator, expect_dtype, expect_inputs};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
-use crate::tensor::{DType, TensorType};
+use crate::tensor::{DType, Tensor, TensorType};
 
 /// `exp(x - max) / sum(exp(x - max))` along one axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,21 @@ impl Operator for Softmax {
 
     fn flops(&self, inputs: &[TensorType], _: &[TensorType]) -> u64 {
         4 * inputs[0].shape.elements() as u64
+    }
+
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let x = inputs[0].as_f32()?;
+        let axis = shape.axis(self.axis)?;
+        let (n, step) = (shape[axis], shape[axis + 1..].iter().product::<usize>());
+        let mut out = vec![0.0; x.len()];
+        for line in lines(&shape, axis) {
+            let at = |i: usize| line + i * step;
+            let max = (0..n).map(|i| x[at(i)] as f64).fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = (0..n).map(|i| (x[at(i)] as f64 - max).exp()).sum();
+            (0..n).for_each(|i| out[at(i)] = ((x[at(i)] as f64 - max).exp() / sum) as f32);
+        }
+        Ok(vec![Tensor::f32(shape, out)?])
     }
 }
 
@@ -66,5 +82,17 @@ impl Operator for BatchNorm {
 
     fn flops(&self, inputs: &[TensorType], _: &[TensorType]) -> u64 {
         2 * inputs[0].shape.elements() as u64
+    }
+
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let slices = inputs.iter().map(|t| t.as_f32()).collect::<Result<Vec<_>>>()?;
+        let [x, gamma, beta, mean, variance] = slices[..] else { unreachable!("the shape rule wants five") };
+        let normalise = |(i, &x): (usize, &f32)| {
+            let c = i % gamma.len();
+            let scale = gamma[c] as f64 / (variance[c] as f64 + self.epsilon as f64).sqrt();
+            ((x as f64 - mean[c] as f64) * scale + beta[c] as f64) as f32
+        };
+        Ok(vec![Tensor::f32(shape, x.iter().enumerate().map(normalise).collect::<Vec<_>>())?])
     }
 }
