@@ -1,6 +1,8 @@
 //! `cargo xtask <task>`: the one door to every developer task. `cargo xtask help` lists them.
 
 mod chromium;
+mod clips;
+mod models;
 mod proc;
 mod setup;
 mod toolchain;
@@ -15,6 +17,7 @@ cargo xtask <task>
   build [OPTIONS]        the three wasm binaries and the npm package, into npm/dist
                            --dev                      quick build with debug assertions
                            simd | relaxed | threads   only these binaries
+  models                 the detectors' weights into vendor/, hashes checked; the fake camera's clip into target/clips
   help                   this page
 ";
 
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
     let result = match task {
         "setup" => setup::task(),
         "build" => wasm::task(rest),
+        "models" => models::task(),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

