@@ -1,0 +1,67 @@
+// Builds dist/: index.js, host.js and worker.js, each one file (bundlers and plain pages then have nothing to resolve), the
+// types, and the glue of each WebAssembly binary that `cargo xtask build` has put into dist/wasm.
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { build } from "esbuild";
+
+const root = import.meta.dirname;
+const dist = join(root, "dist");
+const shared = { bundle: true, format: "esm", target: "es2022", minify: true, legalComments: "none", write: true };
+
+for (const name of existsSync(dist) ? readdirSync(dist) : []) {
+  if (name !== "wasm") rmSync(join(dist, name), { recursive: true });
+}
+
+// host.js is fetched only by engines that run in place; the worker has its own copy.
+await build({
+  ...shared,
+  entryPoints: ["index", "host", "worker"].map((name) => join(root, "src", `${name}.ts`)),
+  outdir: dist,
+  sourcemap: true,
+  plugins: [
+    {
+      name: "host-apart",
+      setup: ({ onResolve }) =>
+        onResolve({ filter: /^\.\/host\.js$/ }, ({ kind }) =>
+          kind === "dynamic-import" ? { path: "./host.js", external: true } : undefined,
+        ),
+    },
+  ],
+});
+
+const require = createRequire(import.meta.url);
+const tsc = join(dirname(require.resolve("typescript/package.json")), "bin/tsc");
+const types = spawnSync(process.execPath, [tsc, "--project", root], { stdio: "inherit" });
+if (types.status !== 0) process.exit(types.status ?? 1);
+
+// The threads of the pool import the glue by its address, and bundlers carry it along as a lone file: so it must be
+// one. wasm-bindgen-rayon's helper is folded in.
+for (const variant of ["simd", "relaxed", "threads"]) {
+  const folder = join(dist, "wasm", variant);
+  const glue = join(folder, "striate.js");
+  if (!existsSync(glue)) {
+    console.warn(`dist/wasm/${variant} is missing: run \`cargo xtask build\``);
+    continue;
+  }
+  const { outputFiles } = await build({
+    ...shared,
+    entryPoints: [glue],
+    write: false,
+    logOverride: { "empty-import-meta": "error" },
+  });
+  writeFileSync(glue, outputFiles[0].contents);
+  for (const name of readdirSync(folder)) {
+    if (name !== "striate.js" && name !== "striate_bg.wasm") rmSync(join(folder, name), { recursive: true });
+  }
+}
+
+for (const licence of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(join(root, "..", licence), join(root, licence));
+
+const kib = (path) => `${(statSync(path).size / 1024).toFixed(1)} KiB`;
+const files = readdirSync(dist, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && /\.(js|wasm)$/.test(entry.name))
+  .map((entry) => join(entry.parentPath, entry.name))
+  .sort();
+for (const file of files) console.log(file.slice(root.length + 1).padEnd(44), kib(file).padStart(12));

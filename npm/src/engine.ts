@@ -1,0 +1,193 @@
+import { aborted, failure, throwIfAborted } from "./errors.js";
+import type { HostOptions, NetHandle } from "./host.js";
+import { Life } from "./life.js";
+import { readModel } from "./models.js";
+import { Net } from "./net.js";
+import type { EngineInfo, EngineOptions, LoadOptions, ModelSource } from "./types.js";
+
+/** Ends the worker of an engine that nobody holds any more. */
+const forgotten = new FinalizationRegistry<{ life: Life | undefined }>((held) => held.life?.dispose());
+
+/** Ends the networks that nobody holds any more. */
+const forgottenNets = new FinalizationRegistry<{ life: Life; id: number }>(({ life, id }) => life.free(id));
+
+/** A network of one life. */
+export interface Loaded {
+  life: Life;
+  handle: NetHandle;
+}
+
+/** Events of an {@link Engine}. */
+export interface EngineEventMap {
+  /** The GPU was lost; networks were rebuilt on a new one and the call was repeated. */
+  devicelost: Event;
+  /** The engine's inside was started afresh after a fault; networks load again when they are next used. */
+  restart: Event;
+}
+
+/** Starts an engine: finds out what the browser can do and loads the one WebAssembly binary that suits it. */
+export async function striate(options: EngineOptions = {}): Promise<Engine> {
+  const { signal } = options;
+  throwIfAborted(signal, "starting the engine");
+  const engine = new Engine(options);
+  const starting = engine.start().then(() => engine);
+  if (!signal) return starting;
+  // The half-started engine is let go of as soon as it can be.
+  const drop = () => void starting.then(() => engine.dispose()).catch(() => {});
+  return raceAbort(starting, signal, "starting the engine", drop);
+}
+
+/** Rejects as soon as the signal aborts; `onAbort` cleans up after the work that goes on. */
+export function raceAbort<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+  what: string,
+  onAbort?: () => void,
+): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      onAbort?.();
+      reject(aborted(signal, what));
+    };
+    if (signal.aborted) return stop();
+    signal.addEventListener("abort", stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
+/** Runs networks, on WebGPU or in WebAssembly, by default in a worker of its own. Made by {@link striate}. */
+export class Engine extends EventTarget {
+  #options: HostOptions;
+  #inWorker: boolean;
+  #onProgress: EngineOptions["onProgress"];
+  #held: { life: Life | undefined } = { life: undefined };
+  #starting: Promise<Life> | undefined;
+  #losses = 0;
+  #disposed = false;
+
+  /** @internal */
+  constructor(options: EngineOptions) {
+    super();
+    const { backend = "auto", threads, worker, allowSoftwareAdapter, assets, onProgress } = options;
+    if (!["auto", "webgpu", "wasm"].includes(backend)) {
+      throw failure("invalid", "no such backend", { expected: "auto, webgpu or wasm", received: String(backend) });
+    }
+    if (threads !== undefined && threads !== false && !(threads >= 1)) {
+      throw failure("invalid", "`threads` is a number from 1, or false", { received: String(threads) });
+    }
+    this.#inWorker = worker ?? typeof Worker === "function";
+    this.#onProgress = onProgress;
+    this.#options = { backend, allowSoftwareAdapter: allowSoftwareAdapter ?? false };
+    if (threads !== undefined) this.#options.threads = threads;
+    if (assets !== undefined) this.#options.assets = folder(assets);
+    forgotten.register(this, this.#held, this);
+  }
+
+  /** What this engine runs on. */
+  get info(): EngineInfo {
+    const info = this.#held.life?.info;
+    if (!info) throw failure("invalid", "the engine was disposed of");
+    return info;
+  }
+
+  /**
+   * Loads a network: fetches it if need be, compiles it for this engine's backend.
+   *
+   * The format is told by the content: a TFJS graph model (`model.json` with weight files beside it) or TFLite.
+   */
+  async load(source: ModelSource, options: LoadOptions = {}): Promise<Net> {
+    throwIfAborted(options.signal, "loading");
+    const work = this.open(source, options);
+    const drop = () => void work.then(({ life, handle }) => life.free(handle.id)).catch(() => {});
+    return new Net(this, source, options, await raceAbort(work, options.signal, "loading", drop));
+  }
+
+  /** Lets go of the engine and all its networks. */
+  dispose(): void {
+    this.#disposed = true;
+    forgotten.unregister(this);
+    this.#held.life?.dispose();
+  }
+
+  /** `using engine = await striate()` disposes of it at the end of the block. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  override addEventListener<K extends keyof EngineEventMap>(
+    type: K,
+    listener: (this: Engine, event: EngineEventMap[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(type: string, listener: never, options?: boolean | AddEventListenerOptions): void {
+    super.addEventListener(type, listener, options);
+  }
+
+  /**
+   * The current life; begins one at the start and after a fault.
+   * @internal
+   */
+  start(): Promise<Life> {
+    if (this.#disposed) return Promise.reject(failure("invalid", "the engine was disposed of"));
+    const { life } = this.#held;
+    if (life && !life.ended) return Promise.resolve(life);
+    this.#starting ??= Life.begin(this.#inWorker, this.#options, this.#onProgress)
+      .then((begun) => {
+        if (this.#disposed) begun.dispose();
+        this.#held.life = begun;
+        if (life) this.dispatchEvent(new Event("restart"));
+        return begun;
+      })
+      .finally(() => {
+        this.#starting = undefined;
+      });
+    return this.#starting;
+  }
+
+  /**
+   * Reads a model and hands it to the current life.
+   * @internal
+   */
+  async open(source: ModelSource, options: LoadOptions): Promise<Loaded> {
+    const [life, model] = await Promise.all([this.start(), readModel(source, options)]);
+    throwIfAborted(options.signal, "loading");
+    return { life, handle: await life.load(model, options.outputs, options.onProgress) };
+  }
+
+  /**
+   * Looks after a call: tells of lost GPUs.
+   * @internal
+   */
+  async watch<T>(life: Life, call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } finally {
+      if (life.losses > this.#losses) this.dispatchEvent(new Event("devicelost"));
+      this.#losses = life.losses;
+    }
+  }
+
+  /** @internal */
+  keep(net: Net, { life, handle }: Loaded): void {
+    forgottenNets.unregister(net);
+    forgottenNets.register(net, { life, id: handle.id }, net);
+  }
+
+  /** @internal */
+  drop(net: Net, { life, handle }: Loaded): void {
+    forgottenNets.unregister(net);
+    life.free(handle.id);
+  }
+}
+
+/** The address of a folder, with the slash that relative addresses need. */
+function folder(assets: string | URL): string {
+  const { href } = new URL(assets, globalThis.document?.baseURI ?? globalThis.location?.href);
+  return href.endsWith("/") ? href : `${href}/`;
+}

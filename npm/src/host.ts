@@ -1,0 +1,258 @@
+import { type ErrorFields, failure, fieldsOf } from "./errors.js";
+import { chooseVariant, features, threadCount } from "./features.js";
+import { close, type Frame, PixelReader } from "./image.js";
+import { joinWeights } from "./models.js";
+import type {
+  Backend,
+  Detection,
+  DetectOptions,
+  EngineInfo,
+  EngineOptions,
+  ModelFormat,
+  OnProgress,
+  Report,
+  TensorData,
+  TensorInfo,
+  TensorOutput,
+  Variant,
+} from "./types.js";
+import { loadWasm, type Wasm, type WasmNet, type WasmRuntime } from "./wasm.js";
+
+/** The options that cross to a worker. */
+export type HostOptions = Pick<EngineOptions, "backend" | "allowSoftwareAdapter"> & {
+  threads?: number | false;
+  assets?: string;
+};
+
+/** A network, as the page knows it. */
+export interface NetHandle {
+  id: number;
+  inputs: TensorInfo[];
+  outputs: TensorInfo[];
+  detects: boolean;
+}
+
+/** What a detection sends back. */
+export interface Found {
+  detections: Detection[];
+  preprocess: number;
+  inference: number;
+  decode: number;
+}
+
+/**
+ * An answer of the host. Errors travel as plain fields, since structured cloning drops an error's own; `fatal` says
+ * that the WebAssembly instance is broken and this host with it; `losses` counts the GPUs lost so far.
+ */
+export type Reply<T> =
+  | { ok: true; value: T; losses: number }
+  | { ok: false; error: ErrorFields; fatal: boolean; losses: number };
+
+/** How long the thread pool may take to start before the engine goes on without. */
+const POOL_TIMEOUT = 10_000;
+
+/** The WebGPU backend must win the probe by this much: its results still have to be read back. */
+const GPU_ADVANTAGE = 1.1;
+
+/** The engine's inside: owns the WebAssembly instance and the networks. Lives in the worker, or in place. */
+export class Host {
+  #wasm: Wasm | undefined;
+  #runtime: WasmRuntime | undefined;
+  #nets = new Map<number, WasmNet>();
+  #nextId = 1;
+  #losses = 0;
+  #pixels = new PixelReader();
+
+  /** Loads the binary and picks the backend. */
+  start(options: HostOptions, onProgress?: OnProgress): Promise<Reply<Omit<EngineInfo, "worker">>> {
+    return this.#reply(async () => {
+      const notes: string[] = [];
+      const { wasm, variant, threads } = await loadBest(options, notes, onProgress);
+      this.#wasm = wasm;
+      const { backend, runtime } = await chooseBackend(wasm, options, notes);
+      this.#runtime = runtime;
+      const adapter = runtime.adapter();
+      return { backend, variant, threads, notes, ...(adapter ? { adapter } : {}) };
+    });
+  }
+
+  /** Imports a model and compiles it. */
+  load(
+    format: ModelFormat,
+    model: Uint8Array,
+    weights: Uint8Array[],
+    outputs: string[] | undefined,
+    onProgress?: OnProgress,
+  ): Promise<Reply<NetHandle>> {
+    return this.#reply(async () => {
+      if (!this.#runtime) throw failure("invalid", "the engine has not started");
+      const net = this.#runtime.load(format, model, joinWeights(weights), outputs);
+      try {
+        await net.prepare((loaded, total) => onProgress?.({ stage: "compile", loaded, total }));
+        const id = this.#nextId++;
+        const handle = { id, inputs: net.inputs(), outputs: net.outputs(), detects: net.detects() };
+        this.#nets.set(id, net);
+        return handle;
+      } catch (error) {
+        if (!isTrap(error)) net.free();
+        throw error;
+      }
+    });
+  }
+
+  /** Runs a network on tensors. */
+  predict(id: number, inputs: { data: TensorData; shape?: number[] }[]): Promise<Reply<TensorOutput[]>> {
+    return this.#reply(() => this.#net(id).predict(inputs), id);
+  }
+
+  /** Finds things in a picture. */
+  detect(id: number, frame: Frame, options: Omit<DetectOptions, "signal">): Promise<Reply<Found>> {
+    return this.#reply(async () => {
+      try {
+        const net = this.#net(id);
+        const start = performance.now();
+        const rgba = this.#pixels.read(frame);
+        const read = performance.now() - start;
+        const found = await net.detect(rgba, frame.width, frame.height, options);
+        return { ...found, preprocess: found.preprocess + read };
+      } finally {
+        close(frame);
+      }
+    }, id);
+  }
+
+  /** What a network costs. */
+  report(id: number): Promise<Reply<Report>> {
+    return this.#reply(async () => this.#net(id).report());
+  }
+
+  /** Lets go of a network. */
+  free(id: number): void {
+    this.#nets.get(id)?.free();
+    this.#nets.delete(id);
+  }
+
+  /** Lets go of everything. */
+  dispose(): void {
+    for (const id of [...this.#nets.keys()]) this.free(id);
+    this.#runtime?.free();
+    this.#runtime = undefined;
+  }
+
+  #net(id: number): WasmNet {
+    const net = this.#nets.get(id);
+    if (!net) throw failure("invalid", "this network was disposed of: load it again");
+    return net;
+  }
+
+  async #reply<T>(work: () => Promise<T>, id?: number): Promise<Reply<T>> {
+    try {
+      const value = await work();
+      return { ok: true, value, losses: this.#lost(id) };
+    } catch (thrown) {
+      if (!isTrap(thrown)) return { ok: false, error: fieldsOf(thrown), fatal: false, losses: this.#lost(id) };
+      return { ok: false, error: this.#trapFields(thrown), fatal: true, losses: this.#losses };
+    }
+  }
+
+  #lost(id: number | undefined): number {
+    if (id !== undefined) this.#losses = Math.max(this.#losses, this.#nets.get(id)?.losses() ?? 0);
+    return this.#losses;
+  }
+
+  /** A trap with a panic behind it is a fault of striate; without one the allocator gave up. */
+  #trapFields(trap: WebAssembly.RuntimeError | RangeError): ErrorFields {
+    const panic = this.#wasm?.lastPanic();
+    return panic
+      ? { code: "internal", message: `internal error, please report it: ${panic}` }
+      : {
+          code: "resource",
+          message: `out of memory (${trap.message}): use a smaller model or picture, or dispose of networks you no longer need`,
+        };
+  }
+}
+
+/** The WebAssembly instance stopped in the middle of its work and cannot be trusted any more. */
+function isTrap(thrown: unknown): thrown is WebAssembly.RuntimeError | RangeError {
+  return thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError;
+}
+
+async function loadBest(
+  options: HostOptions,
+  notes: string[],
+  onProgress: OnProgress | undefined,
+): Promise<{ wasm: Wasm; variant: Variant; threads: number }> {
+  const found = features();
+  if (!found.simd) {
+    throw failure("unsupported", "striate needs WebAssembly SIMD: Chrome 91, Firefox 89, Safari 16.4 or later");
+  }
+  // Threads would sit idle beside a GPU that was asked for by name.
+  const threads = options.backend === "webgpu" ? 1 : threadCount(options.threads);
+  const variant = chooseVariant(found, threads);
+  if (variant === "threads") {
+    try {
+      const wasm = await loadWasm(variant, options.assets, onProgress);
+      await within(POOL_TIMEOUT, wasm.initThreadPool?.(threads));
+      return { wasm, variant, threads };
+    } catch (error) {
+      notes.push(`the thread pool did not start (${(error as Error).message}); running on one thread`);
+    }
+  } else if (typeof options.threads === "number" && options.threads > 1 && found.noThreads) {
+    notes.push(`running on one thread: ${found.noThreads}`);
+  }
+  const single = found.relaxed ? "relaxed" : "simd";
+  return { wasm: await loadWasm(single, options.assets, onProgress), variant: single, threads: 1 };
+}
+
+function within<T>(milliseconds: number, work: Promise<T> | undefined): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout>;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer in ${milliseconds / 1000} s`)), milliseconds);
+  });
+  return Promise.race([Promise.resolve(work), late]).finally(() => clearTimeout(timer));
+}
+
+async function chooseBackend(
+  wasm: Wasm,
+  { backend = "auto", allowSoftwareAdapter = false }: HostOptions,
+  notes: string[],
+): Promise<{ backend: Backend; runtime: WasmRuntime }> {
+  if (backend === "wasm") return { backend, runtime: wasm.Runtime.cpu() };
+  if (backend === "webgpu") {
+    const missing = await noGpu(allowSoftwareAdapter);
+    if (missing) throw failure("unsupported", `${missing}. The backend "wasm" runs everywhere`);
+    return { backend, runtime: await wasm.Runtime.webgpu(allowSoftwareAdapter) };
+  }
+  const cpu = wasm.Runtime.cpu();
+  const missing = await noGpu(false);
+  if (missing) {
+    notes.push(missing);
+    return { backend: "wasm", runtime: cpu };
+  }
+  try {
+    const gpu = await wasm.Runtime.webgpu(false);
+    const [gpuTime, cpuTime] = [await gpu.probe(), await cpu.probe()];
+    const times = `${gpuTime.toFixed(1)} ms against ${cpuTime.toFixed(1)} ms`;
+    if (gpuTime * GPU_ADVANTAGE < cpuTime) {
+      cpu.free();
+      return { backend: "webgpu", runtime: gpu };
+    }
+    notes.push(`WebGPU lost the probe to WebAssembly, ${times}`);
+    gpu.free();
+  } catch (error) {
+    if (isTrap(error)) throw error;
+    notes.push(`WebGPU did not start: ${fieldsOf(error).message}`);
+  }
+  return { backend: "wasm", runtime: cpu };
+}
+
+/** Why there is no GPU to use, or nothing. */
+async function noGpu(allowSoftware: boolean): Promise<string | undefined> {
+  const { gpu } = (globalThis.navigator ?? {}) as { gpu?: GPU };
+  if (!gpu) return "WebGPU is not here: it needs a browser that has it, and a page on https or localhost";
+  const adapter = await gpu.requestAdapter().catch(() => null);
+  if (!adapter) return "WebGPU found no graphics adapter";
+  const software = adapter.info.isFallbackAdapter;
+  if (software && !allowSoftware) return "WebGPU has only a software adapter, which is slower than WebAssembly";
+  return undefined;
+}

@@ -1,0 +1,141 @@
+import { proxy, type Remote, releaseProxy, transfer, wrap } from "comlink";
+import { errorFrom, failure } from "./errors.js";
+import type { Host, HostOptions, NetHandle, Reply } from "./host.js";
+import type { Frame } from "./image.js";
+import type { Model } from "./models.js";
+import type { EngineInfo, OnProgress } from "./types.js";
+
+/**
+ * One life of the engine's inside, in a worker or in place. A fault that breaks the WebAssembly instance ends a life;
+ * the engine then begins another.
+ */
+export class Life {
+  /** What this life runs on. */
+  info!: EngineInfo;
+  /** It ended by a fault or by disposal. */
+  ended = false;
+  /** GPUs lost so far. */
+  losses = 0;
+
+  #host: Host | Remote<Host>;
+  #worker: Worker | undefined;
+  #broken: Promise<never>;
+  #break!: (error: Error) => void;
+
+  private constructor(host: Host | Remote<Host>, worker: Worker | undefined) {
+    this.#host = host;
+    this.#worker = worker;
+    this.#broken = new Promise((_, reject) => {
+      this.#break = reject;
+    });
+    // Only calls in flight want to know.
+    this.#broken.catch(() => {});
+    worker?.addEventListener("error", (event) => {
+      const detail = event.message ? `: ${event.message}` : "";
+      this.#fail(
+        `the worker did not start or stopped${detail}. Serve the package's worker.js as JavaScript from this site, name its folder with the option \`assets\`, allow it in the Content-Security-Policy (worker-src), or pass worker: false`,
+      );
+    });
+  }
+
+  /** Begins a life. */
+  static async begin(worker: boolean, options: HostOptions, onProgress: OnProgress | undefined): Promise<Life> {
+    const life = worker ? Life.#elsewhere(options.assets) : await Life.#here();
+    try {
+      const info = await life.call((host) => host.start(options, life.#callback(onProgress)));
+      life.info = { ...info, worker };
+      return life;
+    } catch (error) {
+      life.end();
+      throw error;
+    }
+  }
+
+  static #elsewhere(assets: string | undefined): Life {
+    const worker = startWorker(assets);
+    return new Life(wrap<Host>(worker), worker);
+  }
+
+  /** In place: fetched only now, since most pages leave it to the worker. */
+  static async #here(): Promise<Life> {
+    const { Host } = await import("./host.js");
+    return new Life(new Host(), undefined);
+  }
+
+  /** Asks the host for something; its error becomes an exception. */
+  async call<T>(ask: (host: Host) => Promise<Reply<T>>): Promise<T> {
+    // Comlink's proxy has the host's own asynchronous methods.
+    const reply = await Promise.race([ask(this.#host as Host), this.#broken]);
+    this.losses = reply.losses;
+    if (reply.ok) return reply.value;
+    if (reply.fatal) this.end();
+    throw errorFrom(reply.error);
+  }
+
+  /** Hands a model over. */
+  load(
+    { format, model, weights, owned }: Model,
+    outputs: string[] | undefined,
+    onProgress?: OnProgress,
+  ): Promise<NetHandle> {
+    if (this.#worker && owned)
+      transfer(weights, [...new Set([model, ...weights].map((part) => part.buffer as ArrayBuffer))]);
+    return this.call((host) => host.load(format, model, weights, outputs, this.#callback(onProgress)));
+  }
+
+  /** Makes a frame go to the worker and not be copied. */
+  send(frame: Frame): Frame {
+    return this.#worker && frame.owned ? transfer(frame, [frame.image as Transferable]) : frame;
+  }
+
+  /** Lets go of a network. */
+  free(id: number): void {
+    if (!this.ended) void this.#host.free(id);
+  }
+
+  /** Ends this life; what is in flight fails. */
+  end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.#break(failure("invalid", "the engine was disposed of"));
+    if (this.#worker) {
+      (this.#host as Remote<Host>)[releaseProxy]();
+      this.#worker.terminate();
+    }
+  }
+
+  /** Ends this life in good order. */
+  dispose(): void {
+    if (!this.ended && !this.#worker) (this.#host as Host).dispose();
+    this.end();
+  }
+
+  #callback(onProgress: OnProgress | undefined): OnProgress | undefined {
+    return onProgress && this.#worker ? proxy(onProgress) : onProgress;
+  }
+
+  #fail(message: string): void {
+    this.#break(failure("network", message));
+    this.end();
+  }
+}
+
+function startWorker(assets: string | undefined): Worker {
+  try {
+    // Written out so that bundlers see it.
+    if (!assets) return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "striate" });
+    const url = new URL("worker.js", assets);
+    if (url.origin === location.origin) return new Worker(url, { type: "module", name: "striate" });
+    // A worker must come from this site, but may import from another.
+    const blob = new Blob([`import ${JSON.stringify(url.href)};`], { type: "text/javascript" });
+    return new Worker(URL.createObjectURL(blob), { type: "module", name: "striate" });
+  } catch (cause) {
+    throw failure(
+      "network",
+      `the worker did not start: ${(cause as Error).message}. Pass worker: false to do without`,
+      {
+        cause,
+      },
+    );
+  }
+}

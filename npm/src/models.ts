@@ -1,0 +1,170 @@
+import { concat, download, downloadAll, Meter } from "./download.js";
+import { failure, throwIfAborted } from "./errors.js";
+import type { LoadOptions, ModelFiles, ModelFormat, ModelSource } from "./types.js";
+
+/** A model's bytes, ready for the importer. */
+export interface Model {
+  format: ModelFormat;
+  /** `model.json`, or the TFLite file. */
+  model: Uint8Array;
+  /** The weight files in the manifest's order; none for TFLite. */
+  weights: Uint8Array[];
+  /** The buffers are striate's own and may be transferred away. */
+  owned: boolean;
+}
+
+/** Gets a model's bytes from wherever they are. */
+export async function readModel(source: ModelSource, options: LoadOptions): Promise<Model> {
+  const { signal, format } = options;
+  throwIfAborted(signal, "loading");
+  if (typeof source === "string" || source instanceof URL) return fetchModel(absolute(source), options);
+  if (source instanceof Blob) return filesModel([source], format);
+  const bytes = asBytes(source);
+  if (bytes) return { ...single(bytes, format, "the buffer"), owned: false };
+  if (typeof source === "object" && source !== null) {
+    if ("json" in source && "weights" in source) return memoryModel(source as ModelFiles, format);
+    if (Symbol.iterator in source) return filesModel([...(source as Iterable<File>)], format);
+  }
+  throw failure("invalid", "a model is loaded from a URL, an ArrayBuffer, Files, or { json, weights }", {
+    received: describe(source),
+  });
+}
+
+async function fetchModel(url: URL, { format, signal, onProgress }: LoadOptions): Promise<Model> {
+  const meter = new Meter(onProgress);
+  const first = await download(url, meter, signal);
+  if (sniff(first, format, url.href) === "tflite") return { format: "tflite", model: first, weights: [], owned: true };
+  const shards = manifest(first, url.href).map((path) => {
+    const shard = new URL(path, url);
+    // A signed address carries its query along.
+    if (!shard.search) shard.search = url.search;
+    return shard;
+  });
+  return { format: "tfjs", model: first, weights: await downloadAll(shards, meter, signal), owned: true };
+}
+
+function memoryModel({ json, weights }: ModelFiles, format: ModelFormat | undefined): Model {
+  const text = typeof json === "string" ? json : undefined;
+  const model = asBytes(json) ?? new TextEncoder().encode(text ?? JSON.stringify(json));
+  if (sniff(model, format, "json") !== "tfjs") {
+    throw failure("invalid", "`json` holds a TFLite file: pass its buffer alone");
+  }
+  const parts = (Array.isArray(weights) ? weights : [weights]).map(asBytes);
+  if (parts.includes(undefined)) throw failure("invalid", "`weights` is an ArrayBuffer or an array of them");
+  return { format: "tfjs", model, weights: parts as Uint8Array[], owned: false };
+}
+
+async function filesModel(files: Blob[], format: ModelFormat | undefined): Promise<Model> {
+  const names = files.map((file) => ("name" in file ? (file as File).name : ""));
+  const main = files.length === 1 ? 0 : names.findIndex((name) => /\.(json|tflite)$/i.test(name));
+  const file = files[main];
+  if (!file) {
+    throw failure("invalid", "among the files is no model: expected model.json with its weight files, or a .tflite", {
+      received: names.join(", ") || "no files",
+    });
+  }
+  const bytes = await content(file);
+  const name = names[main] || "the file";
+  if (sniff(bytes, format, name) === "tflite") return { format: "tflite", model: bytes, weights: [], owned: true };
+  const weights = manifest(bytes, name).map((path) => {
+    const wanted = path.slice(path.lastIndexOf("/") + 1);
+    const found = files[names.indexOf(wanted)];
+    if (!found) {
+      throw failure("invalid", `${name} needs the weight file ${wanted}: choose it too`, {
+        expected: wanted,
+        received: names.join(", "),
+      });
+    }
+    return content(found);
+  });
+  return { format: "tfjs", model: bytes, weights: await Promise.all(weights), owned: true };
+}
+
+async function content(file: Blob): Promise<Uint8Array> {
+  return new Uint8Array(await file.arrayBuffer());
+}
+
+function single(bytes: Uint8Array, format: ModelFormat | undefined, name: string): Omit<Model, "owned"> {
+  if (sniff(bytes, format, name) === "tflite") return { format: "tflite", model: bytes, weights: [] };
+  throw failure("invalid", `${name} is a model.json without its weights: pass { json, weights }, or its URL`);
+}
+
+/** The weight files that a `model.json` names, in order. */
+function manifest(json: Uint8Array, name: string): string[] {
+  type Json = { modelTopology?: { model_config?: unknown }; weightsManifest?: { paths?: unknown[] }[] };
+  let parsed: Json;
+  try {
+    parsed = JSON.parse(new TextDecoder().decode(json));
+  } catch (cause) {
+    throw failure("invalid", `${name} is not valid JSON (cut off?): ${(cause as Error).message}`, { cause });
+  }
+  if (parsed?.modelTopology?.model_config) {
+    throw failure("unsupported", `${name} is a TFJS layers model; striate reads TFJS graph models`);
+  }
+  if (!parsed?.modelTopology || !Array.isArray(parsed.weightsManifest)) {
+    throw failure("invalid", `${name} is JSON, but not a TFJS graph model (no modelTopology or weightsManifest)`);
+  }
+  const paths = parsed.weightsManifest.flatMap((group) => group?.paths ?? []);
+  if (!paths.every((path) => typeof path === "string")) {
+    throw failure("invalid", `${name}: the weightsManifest's paths are not strings`);
+  }
+  return paths as string[];
+}
+
+/** Formats that people try, and how their files begin. */
+const OTHERS: [(head: string) => boolean, string][] = [
+  [(head) => head.startsWith("\x89HDF"), "an HDF5 file (Keras .h5)"],
+  [(head) => head.startsWith("PK\x03\x04"), "a zip archive (Keras .keras, PyTorch)"],
+  [(head) => head.startsWith("\x08") && "\x12:".includes(head.charAt(2)), "an ONNX file"],
+  [(head) => head.slice(8, 10) === `{"`, "a safetensors file"],
+];
+
+/** Tells the format by the content. */
+function sniff(bytes: Uint8Array, format: ModelFormat | undefined, name: string): ModelFormat {
+  const head = String.fromCharCode(...bytes.subarray(0, 64));
+  const found = head.slice(4, 8) === "TFL3" ? "tflite" : /^[\s\xef\xbb\xbf]*\{/.test(head) ? "tfjs" : undefined;
+  if (format && found && format !== found) {
+    throw failure("invalid", `${name} is not of the format asked for`, { expected: format, received: found });
+  }
+  if (found) return found;
+  if (/^\s*</.test(head)) {
+    throw failure(
+      "network",
+      `${name} is an HTML page and not a model: probably the server's page for a missing file; check the address`,
+    );
+  }
+  const other = OTHERS.find(([matches]) => matches(head));
+  if (other) throw failure("unsupported", `${name} is ${other[1]}; striate reads TFJS graph models and TFLite`);
+  const length = bytes.byteLength;
+  throw failure("invalid", `${name} (${length} bytes) is neither a TFJS graph model nor a TFLite file`);
+}
+
+/** An address against the page's, or in Node against the working directory. */
+function absolute(url: string | URL): URL {
+  const { document, location, process } = globalThis as {
+    document?: Document;
+    location?: Location;
+    process?: { cwd?(): string };
+  };
+  const base = document?.baseURI ?? location?.href ?? (process?.cwd ? `file://${process.cwd()}/` : undefined);
+  try {
+    return new URL(url, base);
+  } catch (cause) {
+    throw failure("invalid", `"${url}" is not an address`, { cause });
+  }
+}
+
+function asBytes(value: unknown): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  return undefined;
+}
+
+function describe(value: unknown): string {
+  return value === null ? "null" : typeof value === "object" ? value.constructor.name : typeof value;
+}
+
+/** One buffer of the weight files. */
+export function joinWeights(parts: Uint8Array[]): Uint8Array {
+  return parts.length === 1 && parts[0] ? parts[0] : concat(parts);
+}

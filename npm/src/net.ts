@@ -1,0 +1,130 @@
+import { type Engine, type Loaded, raceAbort } from "./engine.js";
+import { failure, throwIfAborted } from "./errors.js";
+import { capture, close } from "./image.js";
+import type {
+  Detections,
+  DetectOptions,
+  ImageSource,
+  LoadOptions,
+  ModelSource,
+  PredictOptions,
+  Report,
+  TensorInfo,
+  TensorInput,
+  TensorOutput,
+} from "./types.js";
+
+/** A loaded network. Made by {@link Engine.load}; calls wait their turn. */
+export class Net {
+  /** The inputs that the model declares. */
+  readonly inputs: readonly TensorInfo[];
+  /** The outputs of {@link Net.predict}, in order. */
+  readonly outputs: readonly TensorInfo[];
+  /** It is a detector that striate knows, so that {@link Net.detect} works. */
+  readonly detects: boolean;
+
+  #engine: Engine;
+  #source: ModelSource;
+  #options: LoadOptions;
+  #loaded: Loaded | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** @internal */
+  constructor(engine: Engine, source: ModelSource, options: LoadOptions, loaded: Loaded) {
+    this.#engine = engine;
+    this.#source = source;
+    // What told of the first loading and could stop it has had its time.
+    const { signal: _signal, onProgress: _onProgress, ...again } = options;
+    this.#options = again;
+    this.#loaded = loaded;
+    this.inputs = loaded.handle.inputs;
+    this.outputs = loaded.handle.outputs;
+    this.detects = loaded.handle.detects;
+    engine.keep(this, loaded);
+  }
+
+  /**
+   * Runs the network on tensors, one for each input, and returns all outputs as typed arrays of their own.
+   *
+   * Elements alone take the declared shape, with 1 for each open dimension; `{ data, shape }` says it in full. Options
+   * may follow the inputs.
+   */
+  async predict(...args: [...TensorInput[], PredictOptions] | TensorInput[]): Promise<TensorOutput[]> {
+    const last = args.at(-1);
+    const options = last && !isInput(last) ? (args.pop() as PredictOptions) : {};
+    const inputs = (args as TensorInput[]).map((input, i) => {
+      if (ArrayBuffer.isView(input)) return { data: input };
+      if (isInput(input)) return { data: input.data, shape: [...input.shape] };
+      throw failure("invalid", "an input is a typed array or { data, shape }", { layer: this.inputs[i]?.name });
+    });
+    return this.#call("predict", options.signal, ({ life, handle }) =>
+      life.call((host) => host.predict(handle.id, inputs)),
+    );
+  }
+
+  /** Finds things in a picture, in pixels of that picture, best first. Video and canvas are captured at the call. */
+  async detect(source: ImageSource, options: DetectOptions = {}): Promise<Detections> {
+    const start = performance.now();
+    const { signal, ...rest } = options;
+    if (!this.detects) {
+      throw failure(
+        "unsupported",
+        "this network is not a detector that striate knows; use predict() and decode its outputs",
+      );
+    }
+    throwIfAborted(signal, "detect");
+    const frame = await capture(source, this.#engine.info.worker);
+    let sent = false;
+    try {
+      const found = await this.#call("detect", signal, ({ life, handle }) => {
+        sent = true;
+        return life.call((host) => host.detect(handle.id, life.send(frame), rest));
+      });
+      const { detections, preprocess, inference, decode } = found;
+      const timings = { preprocess, inference, decode, total: performance.now() - start };
+      return Object.assign(detections, { timings });
+    } finally {
+      if (!sent) close(frame);
+    }
+  }
+
+  /** What the network costs and where its layers run. */
+  report(): Promise<Report> {
+    return this.#call("report", undefined, ({ life, handle }) => life.call((host) => host.report(handle.id)));
+  }
+
+  /** Lets go of the network's memory. A network that is merely forgotten is cleaned up too, but later. */
+  dispose(): void {
+    if (this.#loaded) this.#engine.drop(this, this.#loaded);
+    this.#loaded = undefined;
+  }
+
+  /** `using net = await engine.load(url)` disposes of it at the end of the block. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Waits for the call before, loads again if the engine had to restart, then works. */
+  #call<T>(what: string, signal: AbortSignal | undefined, work: (loaded: Loaded) => Promise<T>): Promise<T> {
+    const result = this.#turn.then(async () => {
+      throwIfAborted(signal, what);
+      const loaded = await this.#current();
+      return this.#engine.watch(loaded.life, work(loaded));
+    });
+    this.#turn = result.catch(() => {});
+    return raceAbort(result, signal, what);
+  }
+
+  async #current(): Promise<Loaded> {
+    if (!this.#loaded) throw failure("invalid", "this network was disposed of: load it again");
+    if ((await this.#engine.start()) !== this.#loaded.life) {
+      this.#loaded = await this.#engine.open(this.#source, this.#options);
+      this.#engine.keep(this, this.#loaded);
+    }
+    return this.#loaded;
+  }
+}
+
+function isInput(value: TensorInput | PredictOptions): value is TensorInput {
+  return ArrayBuffer.isView(value) || (typeof value === "object" && "data" in value && "shape" in value);
+}

@@ -1,0 +1,234 @@
+/** Where networks run. */
+export type Backend = "webgpu" | "wasm";
+
+/** The WebAssembly binary in use. */
+export type Variant = "simd" | "relaxed" | "threads";
+
+/** How far a long piece of work has come. */
+export interface Progress {
+  /**
+   * `engine`: the WebAssembly binary is being fetched; `download`: the model is; `compile`: weights are packed and
+   * pipelines built.
+   */
+  stage: "engine" | "download" | "compile";
+  /** Bytes (`engine`, `download`) or steps (`compile`) done. */
+  loaded: number;
+  /** Of how many; absent while unknown. */
+  total?: number;
+}
+
+/** Called with each {@link Progress}. */
+export type OnProgress = (progress: Progress) => void;
+
+/** Options of {@link striate}. */
+export interface EngineOptions {
+  /**
+   * `"auto"` (default) takes WebGPU if there is a real GPU and a probe of about 50 ms says that it is faster, else
+   * WebAssembly. `"webgpu"` and `"wasm"` insist: what is not there is an error.
+   */
+  backend?: "auto" | Backend;
+  /**
+   * Threads of the wasm backend: a number, or `false` for one. Default: the machine's cores, 8 at most. More than one
+   * needs a cross-origin isolated page (COOP and COEP headers) and a worker; where that is missing one thread is used
+   * and `engine.info.notes` says why.
+   */
+  threads?: number | false;
+  /** `false` runs the engine in place and not in a worker of its own. Default: `true` where there are workers. */
+  worker?: boolean;
+  /** Lets WebGPU run on a software adapter (for tests: correct, slow). `"auto"` never chooses one. */
+  allowSoftwareAdapter?: boolean;
+  /**
+   * The folder in which `worker.js` and `wasm/` lie, for builds that do not follow `new URL(…, import.meta.url)`
+   * (esbuild, Rollup). Default: beside this module.
+   */
+  assets?: string | URL;
+  /** Is told how far the WebAssembly binary has come. */
+  onProgress?: OnProgress;
+  /** Stops the start. */
+  signal?: AbortSignal;
+}
+
+/** The GPU in use. */
+export interface AdapterInfo {
+  /** Its name or description; browsers may leave it empty. */
+  name: string;
+  /** Its vendor. */
+  vendor: string;
+  /** It is emulated on the CPU. */
+  software: boolean;
+}
+
+/** What an engine runs on. */
+export interface EngineInfo {
+  /** Where networks run. */
+  backend: Backend;
+  /** The WebAssembly binary in use (on both backends). */
+  variant: Variant;
+  /** Threads of the wasm backend. */
+  threads: number;
+  /** The engine lives in a worker of its own. */
+  worker: boolean;
+  /** The GPU, on `webgpu`. */
+  adapter?: AdapterInfo;
+  /** What did not go as asked, each a sentence: a thread pool that did not start, a GPU that was passed over. */
+  notes: string[];
+}
+
+/** Element type of a tensor. */
+export type DType = "float32" | "int32" | "uint8";
+
+/** The typed array of each element type. */
+export interface TypedArrays {
+  /** 32-bit floats. */
+  float32: Float32Array<ArrayBuffer>;
+  /** 32-bit integers. */
+  int32: Int32Array<ArrayBuffer>;
+  /** Bytes. */
+  uint8: Uint8Array<ArrayBuffer>;
+}
+
+/** Elements in row-major order; the array's class says the element type. */
+export type TensorData = Float32Array | Int32Array | Uint8Array | Uint8ClampedArray;
+
+/** An input or output that a network declares. */
+export interface TensorInfo {
+  /** Its name in the model. */
+  name: string;
+  /** Element type. */
+  dtype: DType;
+  /** Dimensions; `null` where any size fits. */
+  shape: (number | null)[];
+}
+
+/** An input of {@link Net.predict}: elements alone where the shape is known, or with a shape. */
+export type TensorInput = TensorData | { data: TensorData; shape: number[] };
+
+/** An output of {@link Net.predict}. */
+export type TensorOutput = {
+  [D in DType]: {
+    /** Its name in the model. */
+    name: string;
+    /** Element type. */
+    dtype: D;
+    /** Dimensions. */
+    shape: number[];
+    /** Elements in row-major order; yours to keep. */
+    data: TypedArrays[D];
+  };
+}[DType];
+
+/** A model's files in memory: a TFJS graph model, or one TFLite file. */
+export interface ModelFiles {
+  /** The content of `model.json`, parsed or not. */
+  json: object | string | ArrayBuffer | Uint8Array;
+  /** The weight files, in the order of the manifest. */
+  weights: ArrayBuffer | Uint8Array | (ArrayBuffer | Uint8Array)[];
+}
+
+/** Where a model comes from: an address, bytes, files that the user chose. */
+export type ModelSource = string | URL | ArrayBuffer | Uint8Array | Blob | File | Iterable<File> | ModelFiles;
+
+/** Model formats that striate reads. */
+export type ModelFormat = "tfjs" | "tflite";
+
+/** Options of {@link Engine.load}. */
+export interface LoadOptions {
+  /** Insists on a format; the default tells by the content. */
+  format?: ModelFormat;
+  /** Only these outputs; layers that they do not need may even be unsupported. */
+  outputs?: string[];
+  /** Is told how far download and compilation have come. */
+  onProgress?: OnProgress;
+  /** Stops the loading. */
+  signal?: AbortSignal;
+}
+
+/** Options of {@link Net.predict}. */
+export interface PredictOptions {
+  /** Gives up waiting; what already runs is finished and dropped. */
+  signal?: AbortSignal;
+}
+
+/** Pixels as `ImageData` holds them, for places that have none (Node). */
+export interface RawImage {
+  /** Red, green, blue, alpha for each pixel, row by row. */
+  data: Uint8ClampedArray | Uint8Array;
+  /** Pixels in a row. */
+  width: number;
+  /** Rows. */
+  height: number;
+}
+
+/** A picture to look at. */
+export type ImageSource =
+  | ImageBitmap
+  | VideoFrame
+  | HTMLVideoElement
+  | HTMLImageElement
+  | HTMLCanvasElement
+  | OffscreenCanvas
+  | ImageData
+  | Blob
+  | RawImage;
+
+/** Options of {@link Net.detect}; each has the network's own default. */
+export interface DetectOptions {
+  /** Lowest score to report, 0 to 1. */
+  scoreThreshold?: number;
+  /** Of two boxes that overlap by more than this (intersection over union) the weaker is dropped, 0 to 1. */
+  iouThreshold?: number;
+  /** At most so many. */
+  maxDetections?: number;
+  /** Gives up waiting; what already runs is finished and dropped. */
+  signal?: AbortSignal;
+}
+
+/** A thing found in a picture; the box is in pixels of the picture and may reach over its edge. */
+export interface Detection {
+  /** What it is, in words. */
+  label: string;
+  /** What it is, as the network counts. */
+  class: number;
+  /** How sure the network is, 0 to 1. */
+  score: number;
+  /** Left edge. */
+  x: number;
+  /** Top edge. */
+  y: number;
+  /** Width. */
+  width: number;
+  /** Height. */
+  height: number;
+}
+
+/** Milliseconds that the stages of one detection took. */
+export interface Timings {
+  /** Reading the pixels, resizing, normalising. */
+  preprocess: number;
+  /** The network, reading back its outputs included. */
+  inference: number;
+  /** Boxes out of outputs, suppression of overlaps. */
+  decode: number;
+  /** From call to result; more than the sum of the others by the way to the worker and back, and by waiting in line. */
+  total: number;
+}
+
+/** The things found, best first, with the time it took. */
+export type Detections = Detection[] & {
+  /** Milliseconds by stage. */
+  timings: Timings;
+};
+
+/** What a compiled network costs and where its layers run. */
+export interface Report {
+  /** Where it runs. */
+  backend: Backend;
+  /** Floating-point operations of one run (a multiply-add is two). */
+  flops: number;
+  /** Bytes of weights as the backend keeps them. */
+  weightBytes: number;
+  /** Most bytes of intermediate results at any time. */
+  peakBytes: number;
+  /** Each layer in order, with where it runs. */
+  placement: { layer: string; op: string; backend: Backend }[];
+}

@@ -1,0 +1,142 @@
+// What the WebAssembly side exports (`src/js/` of the crate), and how its binary is found and loaded.
+
+import { failure } from "./errors.js";
+import type {
+  AdapterInfo,
+  Detection,
+  OnProgress,
+  Report,
+  TensorData,
+  TensorInfo,
+  TensorOutput,
+  Variant,
+} from "./types.js";
+
+/** A network on the wasm side. Its methods take turns: a call during another throws. */
+export interface WasmNet {
+  inputs(): TensorInfo[];
+  outputs(): TensorInfo[];
+  /** It is one of the detectors that striate knows. */
+  detects(): boolean;
+  /** Compiles for the declared shapes (1 for what is open). */
+  prepare(progress?: (done: number, total: number) => void): Promise<void>;
+  predict(inputs: { data: TensorData; shape?: number[] | undefined }[]): Promise<TensorOutput[]>;
+  detect(
+    rgba: Uint8ClampedArray | Uint8Array,
+    width: number,
+    height: number,
+    options: { scoreThreshold?: number; iouThreshold?: number; maxDetections?: number },
+  ): Promise<{ detections: Detection[]; preprocess: number; inference: number; decode: number }>;
+  report(): Report;
+  /** How often the GPU was lost and had again. */
+  losses(): number;
+  free(): void;
+}
+
+/** A device of the wasm side. */
+export interface WasmRuntime {
+  adapter(): AdapterInfo | undefined;
+  /** Milliseconds that one run of a small convolution network takes. */
+  probe(): Promise<number>;
+  load(format: string, model: Uint8Array, weights: Uint8Array, outputs: string[] | undefined): WasmNet;
+  free(): void;
+}
+
+/** The module that wasm-bindgen writes. */
+export interface Wasm {
+  default(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
+  /** Only in the `threads` binary. */
+  initThreadPool?(threads: number): Promise<void>;
+  /** The message of the panic that stopped the module, if one did. */
+  lastPanic(): string | undefined;
+  Runtime: {
+    cpu(): WasmRuntime;
+    webgpu(allowSoftware: boolean): Promise<WasmRuntime>;
+  };
+}
+
+// Each address is written out so that Vite, webpack and other bundlers see it and carry the file along. The glue is an
+// asset too and not a module of the bundle: the threads of the pool import it by its address.
+const BESIDE: Record<Variant, { glue: URL; binary: URL }> = {
+  simd: {
+    glue: new URL("./wasm/simd/striate.js", import.meta.url),
+    binary: new URL("./wasm/simd/striate_bg.wasm", import.meta.url),
+  },
+  relaxed: {
+    glue: new URL("./wasm/relaxed/striate.js", import.meta.url),
+    binary: new URL("./wasm/relaxed/striate_bg.wasm", import.meta.url),
+  },
+  threads: {
+    glue: new URL("./wasm/threads/striate.js", import.meta.url),
+    binary: new URL("./wasm/threads/striate_bg.wasm", import.meta.url),
+  },
+};
+
+const HINT =
+  "Serve the package's dist/ folder beside the bundle, or tell striate() where it lies with the option `assets`.";
+
+/** How often a binary was loaded here; a second life needs a module of its own. */
+let lives = 0;
+
+/** Fetches, compiles and starts a binary. */
+export async function loadWasm(
+  variant: Variant,
+  assets: string | undefined,
+  onProgress: OnProgress | undefined,
+): Promise<Wasm> {
+  const files = assets
+    ? {
+        glue: new URL(`wasm/${variant}/striate.js`, assets),
+        binary: new URL(`wasm/${variant}/striate_bg.wasm`, assets),
+      }
+    : BESIDE[variant];
+  const module = compile(files.binary, onProgress);
+  // The glue keeps its instance for good: after a trap a fresh copy is imported under another query.
+  const address = lives++ === 0 ? files.glue.href : `${files.glue.href}?life=${lives}`;
+  const glue = import(/* @vite-ignore */ /* webpackIgnore: true */ address) as Promise<Wasm>;
+  const [compiled, wasm] = await Promise.all([
+    module,
+    glue.catch((cause) => {
+      throw failure("network", `could not load ${files.glue.href}: ${cause.message}. ${HINT}`, { cause });
+    }),
+  ]);
+  await wasm.default({ module_or_path: compiled });
+  return wasm;
+}
+
+/** Fetches and compiles a binary; errors name the address, the status and the MIME type. */
+async function compile(url: URL, onProgress: OnProgress | undefined): Promise<WebAssembly.Module> {
+  if (url.protocol === "file:") {
+    const bytes = readFile(url);
+    if (bytes) return WebAssembly.compile(bytes);
+  }
+  onProgress?.({ stage: "engine", loaded: 0 });
+  const response = await fetch(url).catch((cause) => {
+    throw failure("network", `could not fetch ${url.href}: ${cause.message}. ${HINT}`, { cause });
+  });
+  const type = response.headers.get("content-type") ?? "no MIME type";
+  const answer = `${url.href} answered ${response.status} ${response.statusText} (${type})`;
+  if (!response.ok) throw failure("network", `${answer} instead of the WebAssembly binary. ${HINT}`);
+
+  // Streaming is what browsers keep compiled code for; it insists on the MIME type.
+  if (type.startsWith("application/wasm")) {
+    const module = await WebAssembly.compileStreaming(response);
+    const size = Number(response.headers.get("content-length")) || 1;
+    onProgress?.({ stage: "engine", loaded: size, total: size });
+    return module;
+  }
+  const bytes = await response.arrayBuffer();
+  const magic = new Uint8Array(bytes, 0, Math.min(4, bytes.byteLength));
+  if (String.fromCharCode(...magic) !== "\0asm") {
+    throw failure("network", `${answer}, which is not a WebAssembly binary. ${HINT}`);
+  }
+  onProgress?.({ stage: "engine", loaded: bytes.byteLength, total: bytes.byteLength });
+  return WebAssembly.compile(bytes);
+}
+
+/** Reads a file where there is a file system (Node), without an import that bundlers would follow. */
+export function readFile(url: URL | string): Uint8Array<ArrayBuffer> | undefined {
+  type Fs = { readFileSync(path: URL | string): Uint8Array<ArrayBuffer> };
+  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): Fs } };
+  return process?.getBuiltinModule?.("node:fs").readFileSync(url);
+}
