@@ -1,10 +1,15 @@
 //! `cargo xtask <task>`: the one door to every developer task. `cargo xtask help` lists them.
 
+mod bench;
 mod chromium;
 mod clips;
+mod lint;
 mod models;
 mod proc;
+mod server;
 mod setup;
+mod site;
+mod test;
 mod toolchain;
 mod wasm;
 
@@ -13,12 +18,20 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask <task>
 
-  setup                  find or install what the tasks need (cargo and Node are all you must have)
-  build [OPTIONS]        the three wasm binaries and the npm package, into npm/dist
-                           --dev                      quick build with debug assertions
-                           simd | relaxed | threads   only these binaries
-  models                 the detectors' weights into vendor/, hashes checked; the fake camera's clip into target/clips
-  help                   this page
+  setup                     find or install what the tasks need; only cargo and Node must be there
+  demo [--port N]           build everything, serve the page, print its address
+  demo --check              the page in headless Chromium on the sample photos, on every backend:
+                            boxes beside the expected ones; screenshots in target/demo
+  test [--only PART]...     every check, cheapest first
+  lint                      the checks that run nothing: format, Clippy, types, rules
+  build [OPTIONS]           the three wasm binaries and the npm package, into npm/dist
+      --dev                     quick to build, with debug assertions
+      simd | relaxed | threads  only these binaries
+  site                      the static site, into www/dist
+  models                    the detectors' weights into vendor/, hashes checked
+  bench [ARGUMENTS]         kernels, natively
+  bench --peers [ARGUMENTS] the race against other engines, in Chromium
+  help                      this page
 ";
 
 fn main() -> ExitCode {
@@ -27,9 +40,14 @@ fn main() -> ExitCode {
     let result = match task {
         "setup" => setup::task(),
         "build" => wasm::task(rest),
+        "demo" => site::demo(rest),
+        "test" => test::task(rest),
+        "lint" => test::lint(),
+        "site" => site::task(),
         "models" => models::task(),
+        "bench" => bench::task(rest),
         "help" | "--help" | "-h" => {
-            print!("{HELP}");
+            println!("{HELP}\nparts of `test`: {}", test::names());
             Ok(())
         }
         other => Err(format!("no task named {other:?}\n\n{HELP}").into()),

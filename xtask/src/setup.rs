@@ -35,6 +35,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Tells only what is installed.
+    pub fn quiet() -> Self {
+        Self { verbose: false, installed: 0 }
+    }
+
     /// A tool is there.
     pub fn found(&self, what: &str, detail: &str) {
         if self.verbose {

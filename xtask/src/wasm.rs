@@ -9,6 +9,8 @@ use crate::toolchain::{TARGET, Toolchain};
 
 /// A page waits for every byte: no binary may grow past this (before gzip).
 const MAX_BYTES: usize = 700_000;
+/// What wasm-bindgen calls the module.
+const BINARY: &str = "striate_bg.wasm";
 /// What wasm-opt may assume and keep; all of it is in every browser that has SIMD.
 const WASM_OPT_FEATURES: &[&str] = &[
     "--enable-simd",
@@ -185,39 +187,59 @@ fn compile(toolchain: &Toolchain, profile: Profile, flavour: Flavour) -> Result<
 
     let folder = flavour.target_dir().join(TARGET).join(profile.cargo_name());
     let raw = folder.join("striate.wasm");
-    let bindgen = bindgen()?;
-    let out = proc::root().join("npm/dist/wasm").join(flavour.name());
-    let wasm = out.join("striate_bg.wasm");
+    let package = folder.join("package");
     // The stamp names everything that the result follows from.
-    let recipe = format!(
-        "{} {profile:?} {:?} {}",
-        proc::sha256(&proc::read(&raw)?),
-        wasm_opt_arguments(flavour),
-        locked_bindgen()?
-    );
-    let stamp = out.join(".stamp");
-    if wasm.is_file() && std::fs::read_to_string(&stamp).is_ok_and(|have| have == recipe) {
-        return Ok((proc::read(&wasm)?, true));
+    let source = proc::sha256(&proc::read(&raw)?);
+    let recipe = format!("{source} {} {profile:?} {:?}", locked_bindgen()?, wasm_opt_arguments(flavour));
+    let stamp = folder.join("package.stamp");
+    let fresh = std::fs::read_to_string(&stamp).is_ok_and(|have| have == recipe);
+    if !fresh {
+        bind(profile, flavour, &raw, &package)?;
+        proc::write(&stamp, recipe)?;
     }
+    // The package's own build rewrites what it is given, so it gets a copy.
+    let out = proc::root().join("npm/dist/wasm").join(flavour.name());
+    remove_folder(&out)?;
+    copy_folder(&package, &out)?;
+    Ok((proc::read(&out.join(BINARY))?, fresh))
+}
 
-    if out.is_dir() {
-        std::fs::remove_dir_all(&out).context(format_args!("clearing {}", out.display()))?;
-    }
-    let mut command = proc::command(bindgen);
+/// Makes a module with its JavaScript glue of what cargo built.
+fn bind(profile: Profile, flavour: Flavour, raw: &Path, package: &Path) -> Result {
+    remove_folder(package)?;
+    let mut command = proc::command(bindgen()?);
     command.args(["--target", "web", "--out-name", "striate", "--remove-producers-section"]);
     if profile == Profile::Release {
         command.arg("--remove-name-section");
     }
-    proc::run_quiet(command.arg("--out-dir").arg(&out).arg(&raw))?;
+    proc::run_quiet(command.arg("--out-dir").arg(package).arg(raw))?;
     if profile == Profile::Release {
-        let optimised = folder.join("striate.opt.wasm");
+        let wasm = package.join(BINARY);
         let mut command = proc::command("node");
         command.arg("xtask/node_modules/binaryen/bin/wasm-opt").args(wasm_opt_arguments(flavour));
-        proc::run_quiet(command.arg(&wasm).arg("-o").arg(&optimised))?;
-        std::fs::rename(&optimised, &wasm).context("moving the optimised binary")?;
+        proc::run_quiet(command.arg(&wasm).arg("-o").arg(&wasm))?;
     }
-    proc::write(&stamp, recipe)?;
-    Ok((proc::read(&wasm)?, false))
+    Ok(())
+}
+
+fn remove_folder(folder: &Path) -> Result {
+    if folder.is_dir() {
+        std::fs::remove_dir_all(folder).context(format_args!("removing {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result {
+    proc::make_folder(to)?;
+    for entry in std::fs::read_dir(from).context(format_args!("listing {}", from.display()))?.flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), &target).context(format_args!("copying {}", target.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn wasm_opt_arguments(flavour: Flavour) -> Vec<&'static str> {
