@@ -13,6 +13,9 @@ pub mod graph;
 
 pub mod reference;
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 pub mod plan;
 
 pub use error::{Error, ErrorKind, Result};
