@@ -18,6 +18,9 @@ pub mod conformance;
 
 pub mod plan;
 
+pub mod backend;
+pub mod parallel;
+
 pub use error::{Error, ErrorKind, Result};
 pub use shape::{Padding, Shape};
-pub use tensor::{DType, Data, Tensor, TensorType};
+pub use tensor::{DType, Data, Tensor, TensorType, TensorView, View};

@@ -194,3 +194,56 @@ impl Tensor {
         Tensor::new(shape, self.data)
     }
 }
+
+/// Borrowed elements of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum View<'a> {
+    /// Floats.
+    F32(&'a [f32]),
+    /// Integers.
+    I32(&'a [i32]),
+    /// Bytes.
+    U8(&'a [u8]),
+}
+
+/// A borrowed tensor. The element count always equals the shape's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TensorView<'a> {
+    /// Dimensions.
+    pub shape: &'a Shape,
+    /// Row-major elements.
+    pub data: View<'a>,
+}
+
+impl TensorView<'_> {
+    /// Element type.
+    pub fn dtype(&self) -> DType {
+        match self.data {
+            View::F32(_) => DType::F32,
+            View::I32(_) => DType::I32,
+            View::U8(_) => DType::U8,
+        }
+    }
+
+    /// A copy that owns its elements.
+    pub fn to_tensor(&self) -> Tensor {
+        let data = match self.data {
+            View::F32(v) => Data::F32(v.to_vec()),
+            View::I32(v) => Data::I32(v.to_vec()),
+            View::U8(v) => Data::U8(v.to_vec()),
+        };
+        Tensor { shape: self.shape.clone(), data }
+    }
+}
+
+impl Tensor {
+    /// The tensor, borrowed.
+    pub fn view(&self) -> TensorView<'_> {
+        let data = match &self.data {
+            Data::F32(v) => View::F32(v),
+            Data::I32(v) => View::I32(v),
+            Data::U8(v) => View::U8(v),
+        };
+        TensorView { shape: &self.shape, data }
+    }
+}

@@ -107,7 +107,9 @@ pub fn task(arguments: &[String]) -> Result {
         match (argument.as_str(), rest.next()) {
             ("--only", Some(name)) => only.push(name.as_str()),
             _ => {
-                return Err(format!("test: what is {argument:?}? `test [--only PART]`, PART one of: {}", names()).into());
+                return Err(
+                    format!("test: what is {argument:?}? `test [--only PART]`, PART one of: {}", names()).into()
+                );
             }
         }
     }

@@ -1,0 +1,363 @@
+//! The matrix product behind convolutions and dense layers.
+//!
+//! The left operand is never copied: a tile of up to [`MAX_ROWS`] output rows walks, tap after tap, pointers to where
+//! each row's `depth` consecutive floats lie ("The Indirect Convolution Algorithm", arXiv 1907.02129); a plain product
+//! has one tap. The right operand is packed once: `[panel of 8 columns][bias][taps * depth x 8]`.
+
+use super::epilogue::Activation;
+use super::memory::Buffer;
+use super::simd::{self, F32x4};
+use crate::parallel::{Shared, parallel_for, share, threads};
+
+/// Columns of a panel of packed weights.
+pub const PANEL: usize = 8;
+/// Most rows of a register tile.
+pub const MAX_ROWS: usize = 8;
+/// A row offset that stands for a row of zeros; true ones are below `shape::MAX_ELEMENTS`.
+pub const PADDING: u32 = u32::MAX;
+
+/// Rows of a register tile on this processor.
+pub fn tile_rows() -> usize {
+    match (simd::on_x86(), cfg!(target_feature = "relaxed-simd") || cfg!(target_feature = "fma")) {
+        (true, true) => 6,
+        (true, false) => 5,
+        (false, _) => 8,
+    }
+}
+
+/// The right operand, packed.
+pub struct Packed {
+    data: Buffer,
+    zeros: Vec<f32>,
+    taps: usize,
+    depth: usize,
+    columns: usize,
+}
+
+impl Packed {
+    /// Room for `taps * depth` rows of `columns`.
+    pub fn new(taps: usize, depth: usize, columns: usize) -> Self {
+        let wide = columns / PANEL * PANEL;
+        // A last panel of up to 4 columns is only 4 wide.
+        let padded = wide + (columns - wide).next_multiple_of(4);
+        Packed { data: Buffer::floats(padded * (1 + taps * depth)), zeros: vec![0.0; depth], taps, depth, columns }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.data.bytes()
+    }
+
+    /// Packs the bias and the weight of each `(tap, depth, column)`.
+    pub fn fill(&mut self, bias: Option<&[f32]>, weight: impl Fn(usize, usize, usize) -> f32) {
+        let Packed { taps, depth, columns, .. } = *self;
+        let mut cells = self.data.f32_mut().iter_mut();
+        for start in (0..columns).step_by(PANEL) {
+            let width = PANEL.min((columns - start).next_multiple_of(4));
+            let mut row = |value: &dyn Fn(usize) -> f32| {
+                for column in start..start + width {
+                    *cells.next().expect("sized for all") = if column < columns { value(column) } else { 0.0 };
+                }
+            };
+            row(&|column| bias.map_or(0.0, |b| b[column]));
+            for tap in 0..taps {
+                for k in 0..depth {
+                    row(&|column| weight(tap, k, column));
+                }
+            }
+        }
+    }
+
+    /// Consecutive floats per tap.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    fn panels(&self) -> usize {
+        self.columns.div_ceil(PANEL)
+    }
+
+    /// First float of a panel.
+    fn panel(&self, i: usize) -> &[f32] {
+        &self.data.f32()[i * PANEL * (1 + self.taps * self.depth)..]
+    }
+}
+
+/// Where rows start, in floats from the operand's first.
+#[derive(Clone, Copy)]
+pub enum Rows<'a> {
+    /// Row `r` starts at `r` times this.
+    Strided(usize),
+    /// For the left operand, the offsets of [`table`]; for the output, one offset per row.
+    Table(&'a [u32]),
+}
+
+/// The left operand's offsets in the order in which tiles read them: `[strip][tap][row of the strip]`, each strip's
+/// taps [`MAX_ROWS`] apart. `offset` gives them by row and tap.
+pub fn table(rows: usize, taps: usize, offset: impl Fn(usize, usize) -> u32) -> Vec<u32> {
+    let strips = rows.div_ceil(tile_rows());
+    let mut table = vec![PADDING; strips * taps * MAX_ROWS];
+    for strip in 0..strips {
+        let range = share(rows, strips, strip);
+        for tap in 0..taps {
+            for (i, row) in range.clone().enumerate() {
+                table[(strip * taps + tap) * MAX_ROWS + i] = offset(row, tap);
+            }
+        }
+    }
+    table
+}
+
+/// One product: `out[row] = activation(left[row] x packed + bias + residual)`.
+pub struct Product<'a> {
+    /// Output rows.
+    pub rows: usize,
+    /// The left operand.
+    pub left: &'a [f32],
+    /// Where its rows start.
+    pub left_rows: Rows<'a>,
+    /// The right operand.
+    pub packed: &'a Packed,
+    /// Where the output's rows start.
+    pub out_rows: Rows<'a>,
+    /// Floats laid out as the output, added to it.
+    pub residual: Option<&'a [f32]>,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// A register tile's operands; offsets are in floats.
+struct Tile {
+    left: *const f32,
+    zeros: *const f32,
+    offsets: *const u32,
+    taps: usize,
+    depth: usize,
+    weights: *const f32,
+    out: *mut f32,
+    residual: *const f32,
+    /// Of the output's rows.
+    out_offsets: [usize; MAX_ROWS],
+    /// Valid columns of the panel.
+    columns: usize,
+    activation: Activation,
+}
+
+/// Products below this many multiply-accumulates run on one thread.
+const PARALLEL_FROM: usize = 200_000;
+/// Tasks per thread: enough to balance threads of unequal speed.
+const TASKS_PER_THREAD: usize = 4;
+/// Floats of the left operand that a block of strips may touch: it stays in the second-level cache while the panels
+/// pass by.
+const BLOCK_FLOATS: usize = 32 * 1024;
+
+impl Product<'_> {
+    /// Computes the product into `out`, in parallel.
+    pub fn run(&self, out: &mut [f32]) {
+        let (strips, panels) = (self.rows.div_ceil(tile_rows()), self.packed.panels());
+        let work = self.rows * self.packed.columns * self.packed.taps * self.packed.depth;
+        let parts = if work < PARALLEL_FROM || threads() == 1 { 1 } else { TASKS_PER_THREAD * threads() };
+        // Few rows, many columns: each thread reads its own part of the weights instead of all of them.
+        let (strip_parts, panel_parts) = if strips >= 2 * parts { (parts, 1) } else { (1, parts.min(panels)) };
+        let out = Shared::new(out);
+        parallel_for(strip_parts * panel_parts, |task| {
+            let strip_range = share(strips, strip_parts, task / panel_parts);
+            let panel_range = share(panels, panel_parts, task % panel_parts);
+            self.block(strips, strip_range, panel_range, out);
+        });
+    }
+
+    /// The tiles of some strips and some panels.
+    fn block(
+        &self,
+        strips: usize,
+        strip_range: std::ops::Range<usize>,
+        panel_range: std::ops::Range<usize>,
+        out: Shared<'_, f32>,
+    ) {
+        let Packed { taps, depth, columns, ref zeros, .. } = *self.packed;
+        let (out_start, _) = out.pointer();
+        let strips_at_once = (BLOCK_FLOATS / depth.max(1) / tile_rows()).max(4);
+        for first in strip_range.clone().step_by(strips_at_once) {
+            let chunk = first..(first + strips_at_once).min(strip_range.end);
+            for panel in panel_range.clone() {
+                let column = panel * PANEL;
+                for strip in chunk.clone() {
+                    let rows = share(self.rows, strips, strip);
+                    let mut strided = [0; MAX_ROWS];
+                    let offsets = match self.left_rows {
+                        Rows::Strided(stride) => {
+                            rows.clone().zip(&mut strided).for_each(|(row, o)| *o = (row * stride) as u32);
+                            strided.as_ptr()
+                        }
+                        Rows::Table(table) => table[strip * taps * MAX_ROWS..].as_ptr(),
+                    };
+                    let mut out_offsets = [0; MAX_ROWS];
+                    for (row, offset) in rows.clone().zip(&mut out_offsets) {
+                        *offset = column
+                            + match self.out_rows {
+                                Rows::Strided(stride) => row * stride,
+                                Rows::Table(table) => table[row] as usize,
+                            };
+                    }
+                    let tile = Tile {
+                        left: self.left.as_ptr(),
+                        zeros: zeros.as_ptr(),
+                        offsets,
+                        taps,
+                        depth,
+                        weights: self.packed.panel(panel).as_ptr(),
+                        out: out_start,
+                        residual: self.residual.map_or(std::ptr::null(), <[f32]>::as_ptr),
+                        out_offsets,
+                        columns: (columns - column).min(PANEL),
+                        activation: self.activation,
+                    };
+                    // SAFETY: offsets come from shapes that were checked when the kernel was compiled; tasks write
+                    // disjoint strips and panels.
+                    unsafe { tile.run(rows.len()) };
+                }
+            }
+            if let Activation::Other(_) = self.activation {
+                let begin = panel_range.start * PANEL;
+                let end = (panel_range.end * PANEL).min(columns);
+                for strip in chunk {
+                    for row in share(self.rows, strips, strip) {
+                        let start = match self.out_rows {
+                            Rows::Strided(stride) => row * stride,
+                            Rows::Table(table) => table[row] as usize,
+                        };
+                        // SAFETY: this task's own rows and columns.
+                        self.activation.finish(unsafe { out.get(start + begin, end - begin) });
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Tile {
+    /// # Safety
+    /// All offsets must lie within their operands.
+    unsafe fn run(&self, rows: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match (rows, self.columns > 4) {
+                (1, true) => self.compute::<1, 2>(),
+                (2, true) => self.compute::<2, 2>(),
+                (3, true) => self.compute::<3, 2>(),
+                (4, true) => self.compute::<4, 2>(),
+                (5, true) => self.compute::<5, 2>(),
+                (6, true) => self.compute::<6, 2>(),
+                (7, true) => self.compute::<7, 2>(),
+                (8, true) => self.compute::<8, 2>(),
+                (1, false) => self.compute::<1, 1>(),
+                (2, false) => self.compute::<2, 1>(),
+                (3, false) => self.compute::<3, 1>(),
+                (4, false) => self.compute::<4, 1>(),
+                (5, false) => self.compute::<5, 1>(),
+                (6, false) => self.compute::<6, 1>(),
+                (7, false) => self.compute::<7, 1>(),
+                (8, false) => self.compute::<8, 1>(),
+                _ => unreachable!("a strip has 1 to 8 rows"),
+            }
+        }
+    }
+
+    /// `R` rows of `4 V` columns.
+    ///
+    /// # Safety
+    /// As [`Tile::run`].
+    #[inline(never)]
+    unsafe fn compute<const R: usize, const V: usize>(&self) {
+        // SAFETY: the caller's promise; packed panels hold a bias row and `taps * depth` rows of `4 V` floats.
+        unsafe {
+            let mut weights = self.weights;
+            let bias: [F32x4; V] = std::array::from_fn(|j| F32x4::load(weights.add(4 * j)));
+            weights = weights.add(4 * V);
+            let mut sums = [bias; R];
+            let mut offsets = self.offsets;
+            for _ in 0..self.taps {
+                let mut left: [*const f32; R] = std::array::from_fn(|r| match *offsets.add(r) {
+                    PADDING => self.zeros,
+                    offset => self.left.add(offset as usize),
+                });
+                offsets = offsets.add(MAX_ROWS);
+                let mut depth = self.depth;
+                while depth >= 4 {
+                    step::<R, V, 4>(&mut sums, &mut left, &mut weights);
+                    depth -= 4;
+                }
+                while depth > 0 {
+                    step::<R, V, 1>(&mut sums, &mut left, &mut weights);
+                    depth -= 1;
+                }
+            }
+            self.store(sums);
+        }
+    }
+
+    /// Adds the residual, applies the activation, stores.
+    ///
+    /// # Safety
+    /// As [`Tile::run`].
+    #[inline(always)]
+    unsafe fn store<const R: usize, const V: usize>(&self, mut sums: [[F32x4; V]; R]) {
+        // SAFETY: the caller's promise; only valid columns are touched.
+        unsafe {
+            if self.columns == 4 * V {
+                if !self.residual.is_null() {
+                    for r in 0..R {
+                        for j in 0..V {
+                            let residual = F32x4::load(self.residual.add(self.out_offsets[r] + 4 * j));
+                            sums[r][j] = sums[r][j].add(residual);
+                        }
+                    }
+                }
+                self.activation.apply(&mut sums);
+                for r in 0..R {
+                    for j in 0..V {
+                        sums[r][j].store(self.out.add(self.out_offsets[r] + 4 * j));
+                    }
+                }
+            } else {
+                for r in 0..R {
+                    let mut row = [0.0; PANEL];
+                    if !self.residual.is_null() {
+                        let residual = self.residual.add(self.out_offsets[r]);
+                        std::ptr::copy_nonoverlapping(residual, row.as_mut_ptr(), self.columns);
+                    }
+                    let mut values = [std::array::from_fn(|j| sums[r][j].add(F32x4::load(row.as_ptr().add(4 * j))))];
+                    self.activation.apply::<1, V>(&mut values);
+                    (0..V).for_each(|j| values[0][j].store(row.as_mut_ptr().add(4 * j)));
+                    std::ptr::copy_nonoverlapping(row.as_ptr(), self.out.add(self.out_offsets[r]), self.columns);
+                }
+            }
+        }
+    }
+}
+
+/// `U` multiply-accumulates of every sum.
+///
+/// # Safety
+/// `left` and `weights` must have that much left to read.
+#[inline(always)]
+unsafe fn step<const R: usize, const V: usize, const U: usize>(
+    sums: &mut [[F32x4; V]; R],
+    left: &mut [*const f32; R],
+    weights: &mut *const f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for k in 0..U {
+            let right: [F32x4; V] = std::array::from_fn(|j| F32x4::load(weights.add(4 * (k * V + j))));
+            for r in 0..R {
+                let x = F32x4::load_splat(left[r].add(k));
+                for j in 0..V {
+                    sums[r][j] = F32x4::madd(x, right[j], sums[r][j]);
+                }
+            }
+        }
+        left.iter_mut().for_each(|p| *p = p.add(U));
+        *weights = weights.add(4 * V * U);
+    }
+}

@@ -1,0 +1,215 @@
+//! SIMD kernels on the CPU: in the browser (simd128, relaxed SIMD, threads) and, for tests, natively.
+//!
+//! [`Executable::compile`] does all the thinking: types, memory plan, weight packing, indirection buffers. A run walks
+//! a list of kernels and allocates nothing. `simd.rs` holds the only intrinsics; everything is written over its
+//! [`F32x4`](simd::F32x4).
+
+mod conv;
+mod conv_transpose;
+mod depthwise;
+mod elementwise;
+mod epilogue;
+mod gemm;
+mod layout;
+mod math;
+mod matmul;
+mod memory;
+mod pool;
+mod reduce;
+mod resize;
+mod select;
+mod simd;
+mod softmax;
+mod strided;
+
+pub use memory::ViewMut as InputMut;
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Node, ValueId};
+use crate::ops::Op;
+use crate::plan::{Place, Plan};
+use crate::tensor::{Tensor, TensorType, TensorView};
+use memory::{Buffer, Inputs, Memory, Operand, Origin, ViewMut};
+
+/// A compiled step: shapes resolved, weights packed, scratch memory allocated.
+trait Kernel: Send {
+    /// Computes the outputs (two for top-k, else one) from the inputs.
+    fn run(&mut self, inputs: Inputs<'_>, outputs: [ViewMut<'_>; 2]) -> Result<()>;
+    /// Bytes of packed weights.
+    fn weight_bytes(&self) -> usize {
+        0
+    }
+    /// Bytes of scratch memory and tables.
+    fn scratch_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// What a kernel is made from.
+struct Spec<'a> {
+    inputs: &'a [TensorType],
+    outputs: &'a [TensorType],
+    operands: &'a [Operand],
+}
+
+impl Spec<'_> {
+    /// Dimensions of an image-like operand.
+    fn dims<const N: usize>(&self, input: usize) -> Result<[usize; N]> {
+        self.inputs[input].shape.dims("another rank")
+    }
+    /// The floats of a constant operand.
+    fn constant(&self, input: usize) -> Option<&[f32]> {
+        match &self.operands[input].origin {
+            Origin::Constant(tensor) => tensor.as_f32().ok(),
+            _ => None,
+        }
+    }
+}
+
+fn kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
+    Ok(match op {
+        Op::Conv2d(op) => conv::compile(op, spec)?,
+        Op::DepthwiseConv2d(op) => depthwise::compile(op, spec)?,
+        Op::ConvTranspose2d(op) => conv_transpose::compile(op, spec)?,
+        Op::MatMul(op) => matmul::compile(op, spec)?,
+        Op::Pool2d(op) => pool::compile(op, spec)?,
+        Op::Reduce(op) => reduce::compile(op, spec)?,
+        Op::Resize(op) => resize::compile(op, spec)?,
+        Op::Unary(op) => elementwise::compile_unary(op),
+        Op::Binary(op) => elementwise::compile_binary(op, spec)?,
+        Op::Cast(op) => elementwise::compile_cast(op),
+        Op::Softmax(op) => softmax::compile(op, spec)?,
+        Op::Concat(op) => layout::compile_concat(op, spec)?,
+        Op::Slice(op) => layout::compile_slice(op, spec)?,
+        Op::Pad(op) => layout::compile_pad(op, spec)?,
+        Op::Transpose(op) => layout::compile_transpose(op, spec)?,
+        Op::Gather(op) => select::compile_gather(op, spec)?,
+        Op::TopK(op) => select::compile_top_k(op, spec)?,
+        Op::ArgMax(op) => select::compile_arg_max(op, spec)?,
+        Op::Reshape(_) => return Err(Error::invalid("a reshape is no step of a plan")),
+        Op::BatchNorm(_) => return Err(Error::unsupported("batch normalisation; fold it with `passes::optimize`")),
+    })
+}
+
+struct Step {
+    name: String,
+    kernel: Box<dyn Kernel>,
+    operands: Vec<Operand>,
+    /// Slot, dtype and element count of each result.
+    results: Vec<(usize, TensorType)>,
+}
+
+/// A graph compiled for one set of input types.
+pub struct Executable {
+    steps: Vec<Step>,
+    memory: Memory,
+    input_types: Vec<TensorType>,
+    outputs: Vec<Operand>,
+    peak_bytes: usize,
+    weight_bytes: usize,
+}
+
+impl Executable {
+    /// Compiles a graph for concrete input types.
+    ///
+    /// Errors: what shape inference finds, and ops this backend does not have, by the node's name.
+    pub fn compile(graph: &Graph, inputs: &[TensorType]) -> Result<Self> {
+        let types = graph.infer(inputs)?;
+        let plan = Plan::new(graph, &types, TensorType::bytes);
+        let operand = |v: ValueId| -> Result<Operand> {
+            let origin = match plan.place(v) {
+                Place::Input(i) => Origin::Input(i),
+                Place::Slot(i) => Origin::Slot(i),
+                Place::Constant(c) => Origin::Constant(Arc::<Tensor>::clone(
+                    graph.constant_of(c).ok_or_else(|| Error::invalid("a constant without data"))?,
+                )),
+                Place::Unused => return Err(Error::invalid("a value that is used has no place")),
+            };
+            Ok(Operand { origin, kind: types[v].clone() })
+        };
+        let step = |node: &Node| -> Result<Step> {
+            let operands = node.inputs.iter().map(|&v| operand(v)).collect::<Result<Vec<_>>>()?;
+            let results = node
+                .outputs
+                .iter()
+                .map(|&v| match plan.place(v) {
+                    Place::Slot(slot) => Ok((slot, types[v].clone())),
+                    _ => Err(Error::invalid("a result without memory")),
+                })
+                .collect::<Result<Vec<_>>>()?;
+            let (inputs, outputs) = (types.of(&node.inputs), types.of(&node.outputs));
+            let kernel = kernel(&node.op, &Spec { inputs: &inputs, outputs: &outputs, operands: &operands })?;
+            Ok(Step { name: node.name.clone(), kernel, operands, results })
+        };
+        let steps = plan
+            .steps()
+            .iter()
+            .map(|id| {
+                let node = &graph.nodes()[id.index()];
+                step(node).map_err(|e| e.at(&node.name))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let outputs = graph.outputs().iter().map(|o| operand(o.value)).collect::<Result<Vec<_>>>()?;
+        let scratch: usize = steps.iter().map(|s| s.kernel.scratch_bytes()).sum();
+        Ok(Executable {
+            peak_bytes: plan.peak_bytes() + scratch,
+            weight_bytes: steps.iter().map(|s| s.kernel.weight_bytes()).sum(),
+            memory: Memory {
+                inputs: inputs.iter().map(|t| Buffer::new(t.bytes())).collect(),
+                slots: plan.slots().iter().map(|&bytes| Buffer::new(bytes)).collect(),
+            },
+            input_types: inputs.to_vec(),
+            outputs,
+            steps,
+        })
+    }
+
+    /// The elements of input `i`, to be written in place before a run. They survive runs.
+    pub fn input_mut(&mut self, i: usize) -> InputMut<'_> {
+        let TensorType { dtype, shape } = &self.input_types[i];
+        self.memory.inputs[i].view_mut(*dtype, shape.elements())
+    }
+
+    /// Runs the network on what the inputs hold. Allocates nothing.
+    pub fn run(&mut self) -> Result<()> {
+        self.steps.iter_mut().try_for_each(|step| step.run(&mut self.memory).map_err(|e| e.at(&step.name)))
+    }
+
+    /// Output `i` of the last run, in the graph's order.
+    pub fn output(&self, i: usize) -> TensorView<'_> {
+        self.memory.view(&self.outputs[i])
+    }
+
+    /// Bytes of intermediate results, scratch memory and tables.
+    pub fn peak_bytes(&self) -> usize {
+        self.peak_bytes
+    }
+
+    /// Bytes of packed weights.
+    pub fn weight_bytes(&self) -> usize {
+        self.weight_bytes
+    }
+}
+
+impl Step {
+    fn run(&mut self, memory: &mut Memory) -> Result<()> {
+        // The plan never gives a result the buffer of an operand, so results can leave the memory meanwhile.
+        let mut buffers = [Buffer::default(), Buffer::default()];
+        for (buffer, (slot, _)) in buffers.iter_mut().zip(&self.results) {
+            std::mem::swap(buffer, &mut memory.slots[*slot]);
+        }
+        let [first, second] = &mut buffers;
+        let view = |buffer, i: usize| match self.results.get(i) {
+            Some((_, kind)) => Buffer::view_mut(buffer, kind.dtype, kind.shape.elements()),
+            None => ViewMut::U8(&mut []),
+        };
+        let outputs = [view(first, 0), view(second, 1)];
+        let done = self.kernel.run(Inputs { memory, operands: &self.operands }, outputs);
+        for (buffer, (slot, _)) in buffers.iter_mut().zip(&self.results) {
+            std::mem::swap(buffer, &mut memory.slots[*slot]);
+        }
+        done
+    }
+}

@@ -1,0 +1,3 @@
+//! What runs a graph: SIMD kernels on the CPU, compute shaders on the GPU. Both compile first, then run.
+
+pub mod cpu;

@@ -1,0 +1,92 @@
+//! Work-sharing over threads (feature `threads`); a plain loop otherwise.
+
+/// Calls `body` for every task number below `tasks`, on all threads of the pool. Returns when all are done.
+///
+/// Tasks must write to disjoint places; which thread runs which is left open, so a result must not depend on it.
+pub fn parallel_for(tasks: usize, body: impl Fn(usize) + Sync) {
+    #[cfg(feature = "threads")]
+    if tasks > 1 {
+        use rayon::prelude::*;
+        (0..tasks).into_par_iter().with_max_len(1).for_each(&body);
+        return;
+    }
+    (0..tasks).for_each(&body);
+}
+
+/// Threads that share the tasks of [`parallel_for`].
+pub fn threads() -> usize {
+    #[cfg(feature = "threads")]
+    return rayon::current_num_threads();
+    #[cfg(not(feature = "threads"))]
+    1
+}
+
+/// A mutable slice whose disjoint parts are written by different tasks.
+pub(crate) struct Shared<'a, T> {
+    start: *mut T,
+    len: usize,
+    slice: std::marker::PhantomData<&'a mut [T]>,
+}
+
+impl<T> Clone for Shared<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Shared<'_, T> {}
+
+// SAFETY: the only ways to the elements are `get` and `pointer`, whose callers promise not to overlap.
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Send for Shared<'_, T> {}
+
+impl<'a, T> Shared<'a, T> {
+    /// Takes the slice for the time of a parallel loop.
+    pub fn new(slice: &'a mut [T]) -> Self {
+        Shared { start: slice.as_mut_ptr(), len: slice.len(), slice: std::marker::PhantomData }
+    }
+
+    /// The elements `start..start + len`.
+    ///
+    /// # Safety
+    /// No two parts that are alive at once may overlap.
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn get(&self, start: usize, len: usize) -> &'a mut [T] {
+        assert!(start + len <= self.len);
+        // SAFETY: in bounds as just checked; disjoint by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
+    }
+
+    /// The first element, for kernels that address it themselves, and the length.
+    pub fn pointer(&self) -> (*mut T, usize) {
+        (self.start, self.len)
+    }
+}
+
+/// Splits `0..len` into at most `parts` ranges that differ by one at most; range number `i`.
+pub(crate) fn share(len: usize, parts: usize, i: usize) -> std::ops::Range<usize> {
+    len * i / parts..len * (i + 1) / parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn every_task_runs_once() {
+        let counts: Vec<_> = (0..100).map(|_| AtomicUsize::new(0)).collect();
+        parallel_for(100, |i| {
+            counts[i].fetch_add(1, Ordering::Relaxed);
+        });
+        assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 1));
+    }
+
+    #[test]
+    fn shares_cover_everything_once() {
+        for (len, parts) in [(0, 3), (7, 3), (3, 7), (12, 4)] {
+            let all: Vec<_> = (0..parts).flat_map(|i| share(len, parts, i)).collect();
+            assert_eq!(all, (0..len).collect::<Vec<_>>());
+        }
+    }
+}
