@@ -1,0 +1,80 @@
+import type { EngineInfo } from "striate";
+import type { Phase } from "./detector.ts";
+import { element, megabytes, setText } from "./dom.ts";
+import { askForThreads, isolation } from "./offline.ts";
+import type { BackendChoice } from "./settings.ts";
+
+const VARIANTS = { simd: "SIMD", relaxed: "relaxed SIMD", threads: "relaxed SIMD" } as const;
+const STEPS = { engine: "Starting the engine", download: "Fetching the model", compile: "Preparing the network" } as const;
+
+/** Says what really runs, and how far loading has come. */
+export class EnginePanel {
+  readonly #loading = element("loading", HTMLElement);
+  readonly #what = element("loading-what", HTMLElement);
+  readonly #figures = element("loading-figures", HTMLElement);
+  readonly #bar = element("loading-bar", HTMLElement);
+  readonly #running = element("running", HTMLElement);
+  readonly #note = element("engine-note", HTMLElement);
+  readonly #threads = element("threads", HTMLElement);
+
+  constructor() {
+    element("use-threads", HTMLButtonElement).addEventListener("click", () => void askForThreads());
+  }
+
+  show(phase: Phase, choice: BackendChoice): void {
+    this.#loading.hidden = phase.phase !== "loading";
+    switch (phase.phase) {
+      case "loading":
+        return this.#showProgress(phase.step, phase.done, phase.total);
+      case "ready":
+        return this.#showEngine(phase.engine, choice);
+      case "idle":
+      case "failed":
+        setText(this.#running, "Not running.");
+        this.#note.hidden = true;
+        this.#threads.hidden = true;
+    }
+  }
+
+  #showProgress(step: keyof typeof STEPS, done: number, total: number | undefined): void {
+    const share = total ? done / total : undefined;
+    setText(this.#what, STEPS[step]);
+    setText(this.#figures, step === "compile" || !total ? "" : `${megabytes(done).split(" ")[0]} / ${megabytes(total)}`);
+    setText(this.#running, `${STEPS[step]} …`);
+    this.#bar.classList.toggle("unknown", share === undefined);
+    if (share === undefined) {
+      this.#bar.removeAttribute("aria-valuenow");
+    } else {
+      this.#bar.style.setProperty("--share", String(share));
+      this.#bar.setAttribute("aria-valuenow", String(Math.round(share * 100)));
+    }
+  }
+
+  #showEngine(info: EngineInfo, choice: BackendChoice): void {
+    const { backend, variant, threads, adapter } = info;
+    const cores = threads > 1 ? `${threads} threads` : "one thread";
+    setText(
+      this.#running,
+      backend === "webgpu" ? `WebGPU on ${describe(adapter)}` : `WebAssembly with ${VARIANTS[variant]}, ${cores}`,
+    );
+    this.#running.dataset["backend"] = backend;
+    this.#running.dataset["variant"] = variant;
+    this.#running.dataset["threads"] = String(threads);
+
+    const isolated = isolation();
+    const notes = [...info.notes];
+    if (choice === "auto" && backend === "wasm" && !("gpu" in navigator)) {
+      notes.unshift("This browser has no WebGPU, so the processor does the work. The boxes are the same.");
+    }
+    if (isolated === "refused" && backend === "wasm") notes.unshift("This browser did not turn threads on; one core does the work.");
+    this.#note.hidden = notes.length === 0;
+    setText(this.#note, notes.join(" "));
+    this.#threads.hidden = backend !== "wasm" || isolated !== "possible";
+  }
+}
+
+function describe(adapter: EngineInfo["adapter"]): string {
+  if (!adapter) return "a graphics card";
+  const name = adapter.name || adapter.vendor || "a graphics card";
+  return adapter.software ? `${name} (emulated, slow)` : name;
+}

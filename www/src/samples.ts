@@ -1,0 +1,23 @@
+import { element, make } from "./dom.ts";
+
+export const SAMPLES = [
+  { name: "astronaut", shows: "an astronaut" },
+  { name: "chelsea", shows: "a cat" },
+  { name: "coffee", shows: "a cup of coffee" },
+] as const;
+
+/** Fills the row of sample photos; `select` marks the one being looked at, if it is one of them. */
+export function showSamples(chosen: (name: string) => void): { select(name: string): void } {
+  const buttons = SAMPLES.map(({ name, shows }) => {
+    const picture = make("img", { src: `thumbs/${name}.webp`, alt: `Sample photo: ${shows}`, width: 72, height: 72 });
+    const button = make("button", { type: "button", className: "thumb" }, picture);
+    button.addEventListener("click", () => chosen(name));
+    return { name, button };
+  });
+  element("thumbs", HTMLUListElement).append(...buttons.map(({ button }) => make("li", {}, button)));
+  return {
+    select(name) {
+      for (const each of buttons) each.button.setAttribute("aria-pressed", String(each.name === name));
+    },
+  };
+}
