@@ -16,6 +16,8 @@ pub mod reference;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
+pub mod passes;
+
 pub mod plan;
 
 pub mod backend;

@@ -269,41 +269,16 @@ fn transposed(cases: &mut Vec<Case>) {
 fn epilogues(cases: &mut Vec<Case>) {
     let mut all = |tag: String, epilogue: Epilogue| {
         for c in [5, 8] {
-            let ops: [(&str, Op, [usize; 4], [usize; 4], usize); 4] = [
-                (
-                    "conv",
-                    Conv2d { padding: SAME, epilogue: epilogue.clone(), ..Conv2d::default() }.into(),
-                    [1, 4, 5, c],
-                    [3, 3, c, 6],
-                    6,
-                ),
-                (
-                    "pointwise",
-                    Conv2d { epilogue: epilogue.clone(), ..Conv2d::default() }.into(),
-                    [2, 3, 5, c],
-                    [1, 1, c, c],
-                    c,
-                ),
-                (
-                    "depthwise",
-                    DepthwiseConv2d { padding: SAME, epilogue: epilogue.clone(), ..DepthwiseConv2d::default() }.into(),
-                    [1, 5, 3, c],
-                    [3, 3, c, 1],
-                    c,
-                ),
-                (
-                    "conv_transpose",
-                    ConvTranspose2d {
-                        strides: [2, 2],
-                        padding: SAME,
-                        epilogue: epilogue.clone(),
-                        ..Default::default()
-                    }
-                    .into(),
-                    [1, 3, 2, 4],
-                    [3, 3, c, 4],
-                    c,
-                ),
+            let plain = epilogue.clone();
+            let conv = Conv2d { padding: SAME, epilogue: plain.clone(), ..Default::default() };
+            let pointwise = Conv2d { epilogue: plain.clone(), ..Default::default() };
+            let depthwise = DepthwiseConv2d { padding: SAME, epilogue: plain.clone(), ..Default::default() };
+            let up = ConvTranspose2d { strides: [2, 2], padding: SAME, epilogue: plain, ..Default::default() };
+            let ops = [
+                ("conv", Op::from(conv), [1, 4, 5, c], [3, 3, c, 6], 6),
+                ("pointwise", pointwise.into(), [2, 3, 5, c], [1, 1, c, c], c),
+                ("depthwise", depthwise.into(), [1, 5, 3, c], [3, 3, c, 1], c),
+                ("conv_transpose", up.into(), [1, 3, 2, 4], [3, 3, c, 4], c),
             ];
             for (family, op, image, kernel, channels) in ops {
                 // Odd channels for the activations; both kinds for the operands.

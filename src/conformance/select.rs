@@ -38,12 +38,12 @@ pub(super) fn cases(cases: &mut Vec<Case>) {
     }
 
     for dtype in [DType::F32, DType::I32, DType::U8] {
-        for (axis, indices) in [(0, &[3][..]), (1, &[2, 2]), (2, &[]), (3, &[5]), (-1, &[1]), (-2, &[2, 1, 3])] {
+        for (axis, indices) in [(0isize, &[3][..]), (1, &[2, 2]), (2, &[]), (3, &[5]), (-1, &[1]), (-2, &[2, 1, 3])] {
             let mut net = Net::new(format!("gather/axis{axis}_rank{}_{dtype}", indices.len()));
             let shape = [2, 3, 4, 5];
             let x = net.random.any(dtype, &shape);
             let x = net.feed(x);
-            let limit = shape[(axis as isize).rem_euclid(4) as usize] as i32;
+            let limit = shape[axis.rem_euclid(4) as usize] as i32;
             let indices = net.random.ints(indices, 0, limit);
             let indices = net.feed(indices);
             let y = net.op(Gather { axis }, &[x, indices]);
