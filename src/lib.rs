@@ -23,6 +23,8 @@ pub mod plan;
 pub mod backend;
 pub mod parallel;
 
+pub mod formats;
+
 pub use error::{Error, ErrorKind, Result};
 pub use shape::{Padding, Shape};
 pub use tensor::{DType, Data, Tensor, TensorType, TensorView, View};

@@ -1,0 +1,136 @@
+//! TensorFlow Lite: a flatbuffer with the graph and its weights, float32 or float16.
+//!
+//! float16 constants stand behind `DEQUANTIZE`, which disappears. Models with integer arithmetic are refused with an
+//! error that names the operator and the tensor.
+
+mod flatbuffer;
+mod ops;
+mod schema;
+
+use self::schema::{Model, OperatorDef};
+use super::lower::Lowering;
+use super::{ImportOptions, Imported};
+use crate::error::{Error, Result};
+use crate::graph::ValueId;
+
+/// Bytes 4 to 8 of every file.
+pub const IDENTIFIER: &[u8] = b"TFL3";
+
+/// Imports a `.tflite` file.
+pub fn import(file: &[u8], options: &ImportOptions) -> Result<Imported> {
+    if file.get(4..8) != Some(IDENTIFIER) {
+        return Err(Error::invalid("not a TensorFlow Lite file: bytes 4 to 8 are not TFL3"));
+    }
+    let model = Model::parse(file)?;
+    let outputs = match &options.outputs {
+        None => model.outputs.clone(),
+        Some(names) => {
+            let find = |name: &String| {
+                let tensor = model.tensors.iter().position(|t| t.name == name);
+                tensor.ok_or_else(|| Error::invalid(format!("the model has no tensor {name:?}")))
+            };
+            names.iter().map(find).collect::<Result<Vec<_>>>()?
+        }
+    };
+    if outputs.is_empty() {
+        return Err(Error::invalid("the model has no outputs"));
+    }
+    let needed = needed(&model, &outputs);
+
+    let mut importer =
+        Importer { lowering: Lowering::default(), values: vec![None; model.tensors.len()], model: &model };
+    for &input in &model.inputs {
+        let tensor = &model.tensors[input];
+        if needed.tensors[input] && importer.values[input].is_none() {
+            let declared = tensor.dims().and_then(|dims| Ok((tensor.dtype()?, dims)));
+            let (dtype, dims) = declared.map_err(|e| e.at(format!("input {:?}", tensor.name)))?;
+            importer.values[input] = Some(importer.lowering.input(tensor.name, dtype, dims)?);
+        }
+    }
+    for (index, operator) in model.operators.iter().enumerate() {
+        if needed.operators[index] {
+            importer.run(index, operator)?;
+        }
+    }
+    for output in outputs {
+        let name = model.tensors[output].name;
+        let value = importer.value(output).map_err(|e| e.at(name))?;
+        importer.lowering.output(name, value)?;
+    }
+    Ok(Imported { graph: importer.lowering.into_graph()?, description: model.description.to_string() })
+}
+
+struct Needed {
+    tensors: Vec<bool>,
+    operators: Vec<bool>,
+}
+
+/// What the outputs depend on: operators stand in execution order, so one walk backwards finds it.
+fn needed(model: &Model, outputs: &[usize]) -> Needed {
+    let mut needed =
+        Needed { tensors: vec![false; model.tensors.len()], operators: vec![false; model.operators.len()] };
+    outputs.iter().for_each(|&tensor| needed.tensors[tensor] = true);
+    for (i, operator) in model.operators.iter().enumerate().rev() {
+        if operator.outputs.iter().any(|&tensor| needed.tensors[tensor]) {
+            needed.operators[i] = true;
+            operator.inputs.iter().flatten().for_each(|&tensor| needed.tensors[tensor] = true);
+        }
+    }
+    needed
+}
+
+struct Importer<'a> {
+    lowering: Lowering,
+    model: &'a Model<'a>,
+    /// The value of every tensor seen so far.
+    values: Vec<Option<ValueId>>,
+}
+
+impl Importer<'_> {
+    /// The value of a tensor: computed before, or a constant of the file.
+    fn value(&mut self, tensor: usize) -> Result<ValueId> {
+        if let Some(value) = self.values[tensor] {
+            return Ok(value);
+        }
+        let declared = &self.model.tensors[tensor];
+        let Some(constant) = self.model.constant(declared)? else {
+            return Err(Error::invalid(format!("the tensor {:?} is used before it is made", declared.name)));
+        };
+        let value = self.lowering.constant(declared.name, constant);
+        self.values[tensor] = Some(value);
+        Ok(value)
+    }
+
+    /// Lowers one operator.
+    fn run(&mut self, index: usize, operator: &OperatorDef) -> Result<()> {
+        let tensors = &self.model.tensors;
+        let layer = operator.outputs.first().map_or("", |&tensor| tensors[tensor].name);
+        let op = ops::name(operator.code);
+        let fail = |e: Error| e.at(format!("{layer} (operator {index}, {op})"));
+        for &tensor in &operator.outputs {
+            tensors[tensor].dtype().map_err(fail)?;
+        }
+        let mut inputs = Vec::with_capacity(operator.inputs.len());
+        for &tensor in &operator.inputs {
+            let value = tensor.map(|tensor| {
+                tensors[tensor].dtype()?;
+                self.value(tensor)
+            });
+            inputs.push(value.transpose().map_err(fail)?);
+        }
+        let results = ops::lower(&mut self.lowering, layer, operator, &inputs).map_err(fail)?;
+        if results.len() < operator.outputs.len() {
+            return Err(fail(Error::invalid(format!(
+                "the operator has {} results, but {} tensors for them",
+                results.len(),
+                operator.outputs.len()
+            ))));
+        }
+        for (&tensor, value) in operator.outputs.iter().zip(results) {
+            if self.values[tensor].replace(value).is_some() {
+                return Err(fail(Error::invalid(format!("the tensor {:?} is made twice", tensors[tensor].name))));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,568 @@
+//! One rule per TensorFlow Lite operator. Option tables are read by field number, as in `schema.fbs`.
+
+use super::flatbuffer::Table;
+use super::schema::{OperatorCode, OperatorDef};
+use crate::error::{Error, Result};
+use crate::formats::lower::{self, Lowering, StridedSliceMasks, TransposedConv};
+use crate::graph::ValueId;
+use crate::ops::{
+    ArgMax, Concat, Conv2d, DepthwiseConv2d, Epilogue, Gather, MatMul, PadMode, Pool2d, PoolKind, ReduceKind, Softmax,
+    TopK, Unary,
+};
+use crate::shape::{Padding, Shape};
+use crate::tensor::{Data, Tensor};
+
+/// `BuiltinOperator` by number.
+#[rustfmt::skip]
+const NAMES: [&str; 127] = [
+    "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "DEPTH_TO_SPACE", "DEQUANTIZE",
+    "EMBEDDING_LOOKUP", "FLOOR", "FULLY_CONNECTED", "HASHTABLE_LOOKUP", "L2_NORMALIZATION", "L2_POOL_2D",
+    "LOCAL_RESPONSE_NORMALIZATION", "LOGISTIC", "LSH_PROJECTION", "LSTM", "MAX_POOL_2D", "MUL", "RELU",
+    "RELU_N1_TO_1", "RELU6", "RESHAPE", "RESIZE_BILINEAR", "RNN", "SOFTMAX", "SPACE_TO_DEPTH", "SVDF", "TANH",
+    "CONCAT_EMBEDDINGS", "SKIP_GRAM", "CALL", "CUSTOM", "EMBEDDING_LOOKUP_SPARSE", "PAD",
+    "UNIDIRECTIONAL_SEQUENCE_RNN", "GATHER", "BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND", "TRANSPOSE", "MEAN", "SUB",
+    "DIV", "SQUEEZE", "UNIDIRECTIONAL_SEQUENCE_LSTM", "STRIDED_SLICE", "BIDIRECTIONAL_SEQUENCE_RNN", "EXP", "TOPK_V2",
+    "SPLIT", "LOG_SOFTMAX", "DELEGATE", "BIDIRECTIONAL_SEQUENCE_LSTM", "CAST", "PRELU", "MAXIMUM", "ARG_MAX",
+    "MINIMUM", "LESS", "NEG", "PADV2", "GREATER", "GREATER_EQUAL", "LESS_EQUAL", "SELECT", "SLICE", "SIN",
+    "TRANSPOSE_CONV", "SPARSE_TO_DENSE", "TILE", "EXPAND_DIMS", "EQUAL", "NOT_EQUAL", "LOG", "SUM", "SQRT", "RSQRT",
+    "SHAPE", "POW", "ARG_MIN", "FAKE_QUANT", "REDUCE_PROD", "REDUCE_MAX", "PACK", "LOGICAL_OR", "ONE_HOT",
+    "LOGICAL_AND", "LOGICAL_NOT", "UNPACK", "REDUCE_MIN", "FLOOR_DIV", "REDUCE_ANY", "SQUARE", "ZEROS_LIKE", "FILL",
+    "FLOOR_MOD", "RANGE", "RESIZE_NEAREST_NEIGHBOR", "LEAKY_RELU", "SQUARED_DIFFERENCE", "MIRROR_PAD", "ABS",
+    "SPLIT_V", "UNIQUE", "CEIL", "REVERSE_V2", "ADD_N", "GATHER_ND", "COS", "WHERE", "RANK", "ELU",
+    "REVERSE_SEQUENCE", "MATRIX_DIAG", "QUANTIZE", "MATRIX_SET_DIAG", "ROUND", "HARD_SWISH", "IF", "WHILE",
+    "NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5", "SCATTER_ND", "SELECT_V2", "DENSIFY", "SEGMENT_SUM",
+    "BATCH_MATMUL",
+];
+
+/// The operation's name, as the schema spells it.
+pub fn name(code: OperatorCode) -> String {
+    match code.builtin {
+        32 => format!("custom {:?}", code.custom),
+        150 => "GELU".to_string(),
+        158 => "SIGN".to_string(),
+        n => match usize::try_from(n).ok().and_then(|n| NAMES.get(n)) {
+            Some(name) => name.to_string(),
+            None => format!("builtin {n}"),
+        },
+    }
+}
+
+/// Lowers an operator; its results, in order.
+pub fn lower(
+    lowering: &mut Lowering,
+    name: &str,
+    operator: &OperatorDef,
+    inputs: &[Option<ValueId>],
+) -> Result<Vec<ValueId>> {
+    Rule { lowering, name, operator, inputs }.apply()
+}
+
+/// An operator about to be lowered.
+struct Rule<'a, 'f> {
+    lowering: &'a mut Lowering,
+    name: &'a str,
+    operator: &'a OperatorDef<'f>,
+    inputs: &'a [Option<ValueId>],
+}
+
+impl<'f> Rule<'_, 'f> {
+    /// Operand `i`, which must be there.
+    fn operand(&self, i: usize) -> Result<ValueId> {
+        let given = self.inputs.get(i).copied().flatten();
+        given.ok_or_else(|| Error::mismatch("an operand is missing", format!("operand {i}"), self.inputs.len()))
+    }
+
+    fn operands<const N: usize>(&self) -> Result<[ValueId; N]> {
+        let all: Option<Vec<_>> = self.inputs.iter().copied().collect();
+        all.and_then(|all| all.try_into().ok())
+            .ok_or_else(|| Error::mismatch("wrong number of inputs", N, self.inputs.len()))
+    }
+
+    /// Every operand.
+    fn all(&self) -> Result<Vec<ValueId>> {
+        (0..self.inputs.len()).map(|i| self.operand(i)).collect()
+    }
+
+    fn int(&self, field: usize, default: i32) -> Result<i64> {
+        Ok(self.options().map_or(Ok(default), |t| t.i32(field, default))? as i64)
+    }
+    fn byte(&self, field: usize) -> Result<i8> {
+        self.options().map_or(Ok(0), |t| t.i8(field, 0))
+    }
+    fn flag(&self, field: usize) -> Result<bool> {
+        Ok(self.byte(field)? != 0)
+    }
+    fn float(&self, field: usize, default: f32) -> Result<f32> {
+        self.options().map_or(Ok(default), |t| t.f32(field, default))
+    }
+    fn options(&self) -> Option<Table<'f>> {
+        self.operator.options
+    }
+
+    fn activation(&self, field: usize) -> Result<Option<Unary>> {
+        Ok(match self.byte(field)? {
+            0 => None,
+            1 => Some(Unary::Relu),
+            2 => Some(Unary::Clip { min: -1.0, max: 1.0 }),
+            3 => Some(Unary::Relu6),
+            4 => Some(Unary::Tanh),
+            other => return Err(Error::unsupported(format!("the fused activation {other}"))),
+        })
+    }
+
+    fn padding(&self, field: usize) -> Result<Padding> {
+        match self.byte(field)? {
+            0 => Ok(Padding::Same),
+            1 => Ok(Padding::Valid),
+            other => Err(Error::invalid(format!("the padding {other}"))),
+        }
+    }
+
+    /// Two fields, vertical first, of at least 1.
+    fn pair(&self, vertical: usize, horizontal: usize, default: i32) -> Result<[usize; 2]> {
+        let field = |field| {
+            let n = self.int(field, default)?;
+            usize::try_from(n).ok().filter(|&n| n > 0).ok_or_else(|| Error::invalid(format!("a stride or size of {n}")))
+        };
+        Ok([field(vertical)?, field(horizontal)?])
+    }
+
+    fn apply(mut self) -> Result<Vec<ValueId>> {
+        let name = self.name;
+        let op = match self.operator.code.builtin {
+            32 => return Ok(vec![self.custom()?]),
+            150 => "GELU",
+            158 => "SIGN",
+            n => usize::try_from(n).ok().and_then(|n| NAMES.get(n)).copied().unwrap_or_default(),
+        };
+        if let Some(unary) = self.unary(op)? {
+            let [x] = self.operands()?;
+            return self.lowering.push(name, unary, &[x]);
+        }
+        if let Some(kind) = binary(op) {
+            let operands = self.operands()?;
+            // Only the four arithmetic ones have a fused activation.
+            let activation = if matches!(op, "ADD" | "SUB" | "MUL" | "DIV") { self.activation(0)? } else { None };
+            return Ok(vec![self.lowering.binary(name, kind, operands, activation)?]);
+        }
+        if let Some(kind) = reduction(op) {
+            let [x, axes] = self.operands()?;
+            let axes = self.lowering.ints(axes, "axes")?;
+            let keep = self.flag(0)?;
+            return Ok(vec![self.lowering.reduce(name, kind, x, &axes, keep)?]);
+        }
+        Ok(vec![match op {
+            // Of a half constant, which has been widened already; quantised tensors do not get here.
+            "DEQUANTIZE" => self.operand(0)?,
+            "CONV_2D" => self.conv()?,
+            "DEPTHWISE_CONV_2D" => self.depthwise()?,
+            "TRANSPOSE_CONV" => self.conv_transpose()?,
+            "FULLY_CONNECTED" => self.fully_connected()?,
+            "BATCH_MATMUL" => {
+                let (transpose_a, transpose_b) = (self.flag(0)?, self.flag(1)?);
+                let op = MatMul { transpose_a, transpose_b, epilogue: Epilogue::default() };
+                let [a, b] = self.operands()?;
+                self.lowering.add(name, op, &[a, b])?
+            }
+            "AVERAGE_POOL_2D" => self.pool(PoolKind::Average { include_padding: false })?,
+            "MAX_POOL_2D" => self.pool(PoolKind::Max)?,
+            "ADD_N" => self.lowering.sum(name, &self.all()?)?,
+            "PRELU" => {
+                let [x, slopes] = self.operands()?;
+                self.lowering.prelu(name, x, slopes)?
+            }
+            "SOFTMAX" => {
+                if self.float(0, 0.0)? != 1.0 {
+                    return Err(Error::unsupported("a softmax with beta other than 1"));
+                }
+                self.lowering.add(name, Softmax { axis: -1 }, &[self.operand(0)?])?
+            }
+            "LOCAL_RESPONSE_NORMALIZATION" => {
+                let constants = [self.float(1, 0.0)?, self.float(2, 0.0)?, self.float(3, 0.0)?];
+                let radius = self.int(0, 0)?;
+                self.lowering.local_response_norm(name, self.operand(0)?, radius, constants)?
+            }
+            "CONCATENATION" => self.concat()?,
+            "RESHAPE" => self.reshape()?,
+            "SQUEEZE" => {
+                let axes = self.options().map_or(Ok(Vec::new()), |t| t.ints(0))?;
+                let axes: Vec<_> = axes.into_iter().map(i64::from).collect();
+                self.lowering.squeeze(name, self.operand(0)?, &axes)?
+            }
+            "EXPAND_DIMS" => {
+                let [x, axis] = self.operands()?;
+                let axis = self.lowering.int(axis, "axis")?;
+                self.lowering.expand_dims(name, x, axis)?
+            }
+            "TRANSPOSE" => {
+                let [x, perm] = self.operands()?;
+                let perm = self.lowering.ints(perm, "perm")?;
+                self.lowering.transpose(name, x, &perm)?
+            }
+            "PAD" | "PADV2" | "MIRROR_PAD" => self.pad(op)?,
+            "SLICE" => {
+                let [x, begin, size] = self.operands()?;
+                let [begin, size] = [self.lowering.ints(begin, "begin")?, self.lowering.ints(size, "size")?];
+                self.lowering.slice(name, x, &begin, &size)?
+            }
+            "STRIDED_SLICE" => self.strided_slice()?,
+            "SPLIT" => {
+                let [axis, x] = self.operands()?;
+                let (axis, count) = (self.lowering.int(axis, "axis")?, self.int(0, 0)?);
+                return self.lowering.split_evenly(name, x, axis, count);
+            }
+            "SPLIT_V" => {
+                let [x, sizes, axis] = self.operands()?;
+                let (sizes, axis) = (self.lowering.ints(sizes, "size_splits")?, self.lowering.int(axis, "axis")?);
+                return self.lowering.split(name, x, axis, &sizes);
+            }
+            "PACK" => self.lowering.pack(name, &self.all()?, self.int(1, 0)?)?,
+            "UNPACK" => return self.lowering.unpack(name, self.operand(0)?, self.int(1, 0)?),
+            "RESIZE_BILINEAR" | "RESIZE_NEAREST_NEIGHBOR" => {
+                let bilinear = op == "RESIZE_BILINEAR";
+                let [x, size] = self.operands()?;
+                let size = self.lowering.sizes(size, "size")?;
+                // The bilinear table begins with two deprecated fields.
+                let field = if bilinear { 2 } else { 0 };
+                let [corners, half] = [self.flag(field)?, self.flag(field + 1)?];
+                self.lowering.resize(name, x, &size, bilinear, corners, half)?
+            }
+            "GATHER" => {
+                let [values, indices] = self.operands()?;
+                if self.int(1, 0)? != 0 {
+                    return Err(Error::unsupported("a gather with batch dimensions"));
+                }
+                let axis = self.int(0, 0)? as isize;
+                self.lowering.add(name, Gather { axis }, &[values, indices])?
+            }
+            "TOPK_V2" => {
+                let [x, k] = self.operands()?;
+                let k = self.lowering.int(k, "k")?;
+                let k = usize::try_from(k).map_err(|_| Error::invalid(format!("top-k with k = {k}")))?;
+                return self.lowering.push(name, TopK { k }, &[x]);
+            }
+            "ARG_MAX" | "ARG_MIN" => {
+                let [mut x, axis] = self.operands()?;
+                let axis = self.lowering.int(axis, "dimension")? as isize;
+                if op == "ARG_MIN" {
+                    x = self.lowering.add(&format!("{name}/negated"), Unary::Neg, &[x])?;
+                }
+                self.lowering.add(name, ArgMax { axis, keep_dims: false }, &[x])?
+            }
+            "SHAPE" => self.lowering.shape_of(name, self.operand(0)?)?,
+            "FILL" => {
+                let [dims, value] = self.operands()?;
+                let (dims, dtype) = (self.lowering.ints(dims, "dims")?, self.lowering.dtype(value));
+                let dims = dims.into_iter().map(|d| usize::try_from(d).unwrap_or(0)).collect::<Shape>();
+                let value = self.lowering.number(value, "value")?;
+                self.lowering.filled(name, dims, value, dtype)?
+            }
+            "DEPTH_TO_SPACE" => self.lowering.depth_to_space(name, self.operand(0)?, self.int(0, 0)?)?,
+            "SPACE_TO_DEPTH" => self.lowering.space_to_depth(name, self.operand(0)?, self.int(0, 0)?)?,
+            _ => {
+                let op = self::name(self.operator.code);
+                return Err(Error::unsupported(format!("the TensorFlow Lite operator {op} is not supported")));
+            }
+        }])
+    }
+
+    fn unary(&self, op: &str) -> Result<Option<Unary>> {
+        Ok(Some(match op {
+            "RELU" => Unary::Relu,
+            "RELU6" => Unary::Relu6,
+            "RELU_N1_TO_1" => Unary::Clip { min: -1.0, max: 1.0 },
+            "LEAKY_RELU" => Unary::LeakyRelu { alpha: self.float(0, 0.0)? },
+            "ELU" => Unary::Elu { alpha: 1.0 },
+            "GELU" => Unary::Gelu { approximate: self.flag(0)? },
+            "LOGISTIC" => Unary::Sigmoid,
+            "HARD_SWISH" => Unary::HardSwish,
+            "TANH" => Unary::Tanh,
+            "EXP" => Unary::Exp,
+            "LOG" => Unary::Log,
+            "SQRT" => Unary::Sqrt,
+            "RSQRT" => Unary::Rsqrt,
+            "SQUARE" => Unary::Square,
+            "NEG" => Unary::Neg,
+            "ABS" => Unary::Abs,
+            "SIGN" => Unary::Sign,
+            "FLOOR" => Unary::Floor,
+            "CEIL" => Unary::Ceil,
+            "ROUND" => Unary::Round,
+            _ => return Ok(None),
+        }))
+    }
+
+    /// A constant kernel in another layout; only constants can be rearranged.
+    fn kernel(&mut self, i: usize, rearrange: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<ValueId> {
+        let value = self.operand(i)?;
+        let tensor = self.lowering.tensor(value).ok_or_else(|| Error::unsupported("a kernel that is not constant"))?;
+        let tensor = rearrange(tensor)?;
+        Ok(self.lowering.constant(&format!("{}/kernel", self.name), tensor))
+    }
+
+    /// `[x, kernel]` and the bias, if operand `i` is one.
+    fn with_bias(&self, x: ValueId, kernel: ValueId, i: usize) -> (Vec<ValueId>, Epilogue) {
+        let bias = self.inputs.get(i).copied().flatten();
+        let epilogue = Epilogue { bias: bias.is_some(), ..Epilogue::default() };
+        ([x, kernel].into_iter().chain(bias).collect(), epilogue)
+    }
+
+    fn conv(&mut self) -> Result<ValueId> {
+        let x = self.operand(0)?;
+        let kernel = self.kernel(1, hwio)?;
+        let (inputs, mut epilogue) = self.with_bias(x, kernel, 2);
+        epilogue.activation = self.activation(3)?;
+        let [.., channels] = self.lowering.shape(x).dims::<4>("[batch, height, width, channels]")?;
+        let per_group = self.lowering.shape(kernel)[2];
+        let groups = channels.checked_div(per_group).filter(|g| g * per_group == channels).unwrap_or(1);
+        let (padding, strides, dilations) = (self.padding(0)?, self.pair(2, 1, 0)?, self.pair(5, 4, 1)?);
+        self.lowering.add(self.name, Conv2d { strides, dilations, groups, padding, epilogue }, &inputs)
+    }
+
+    fn depthwise(&mut self) -> Result<ValueId> {
+        let x = self.operand(0)?;
+        let [.., channels] = self.lowering.shape(x).dims::<4>("[batch, height, width, channels]")?;
+        // [1, kh, kw, channels * multiplier]: the order of elements is the one wanted already.
+        let kernel = self.kernel(1, |t| {
+            let [one, kh, kw, out] = t.shape().dims("[1, kh, kw, out]")?;
+            if one != 1 || channels == 0 || out % channels != 0 {
+                return Err(Error::mismatch("the kernel does not fit the input's channels", channels, t.shape()));
+            }
+            t.clone().reshape([kh, kw, channels, out / channels])
+        })?;
+        let (inputs, mut epilogue) = self.with_bias(x, kernel, 2);
+        epilogue.activation = self.activation(4)?;
+        let (padding, strides, dilations) = (self.padding(0)?, self.pair(2, 1, 0)?, self.pair(6, 5, 1)?);
+        self.lowering.add(self.name, DepthwiseConv2d { strides, dilations, padding, epilogue }, &inputs)
+    }
+
+    fn conv_transpose(&mut self) -> Result<ValueId> {
+        let (sizes, x) = (self.operand(0)?, self.operand(2)?);
+        let kernel = self.kernel(1, hwoi)?;
+        let (inputs, mut epilogue) = self.with_bias(x, kernel, 3);
+        epilogue.activation = self.activation(3)?;
+        let sizes = self.lowering.sizes(sizes, "output_shape")?;
+        let conv = TransposedConv { strides: self.pair(2, 1, 0)?, padding: self.padding(0)?, sizes, epilogue };
+        self.lowering.conv_transpose(self.name, &inputs, conv)
+    }
+
+    fn fully_connected(&mut self) -> Result<ValueId> {
+        if self.byte(1)? != 0 {
+            return Err(Error::unsupported("a fully connected layer with shuffled weights"));
+        }
+        let (mut x, keep_dims) = (self.operand(0)?, self.flag(2)?);
+        let weights = self.lowering.shape(self.operand(1)?);
+        let [_, k] = weights.dims("[out, in]")?;
+        let kernel = self.kernel(1, |t| {
+            let [out, k] = t.shape().dims("[out, in]")?;
+            Tensor::new([k, out], Data::F32(transpose(t.as_f32()?, out, k)))
+        })?;
+        if !keep_dims && self.lowering.shape(x).rank() != 2 {
+            x = self.lowering.reshape(&format!("{}/flat", self.name), x, &[[-1; 2], [k as i64; 2]])?;
+        }
+        let (inputs, mut epilogue) = self.with_bias(x, kernel, 2);
+        epilogue.activation = self.activation(0)?;
+        self.lowering.add(self.name, MatMul { epilogue, ..MatMul::default() }, &inputs)
+    }
+
+    fn pool(&mut self, kind: PoolKind) -> Result<ValueId> {
+        let (padding, strides, kernel) = (self.padding(0)?, self.pair(2, 1, 0)?, self.pair(4, 3, 0)?);
+        let op = Pool2d { kind, kernel, strides, dilations: [1, 1], padding };
+        let x = self.operand(0)?;
+        self.with_activation(5, |rule, name| rule.lowering.add(name, op, &[x]))
+    }
+
+    /// For operations whose activation cannot be fused here.
+    fn with_activation(
+        &mut self,
+        field: usize,
+        body: impl FnOnce(&mut Self, &str) -> Result<ValueId>,
+    ) -> Result<ValueId> {
+        match self.activation(field)? {
+            None => body(self, self.name),
+            Some(activation) => {
+                let linear = body(self, &format!("{}/linear", self.name))?;
+                self.lowering.add(self.name, activation, &[linear])
+            }
+        }
+    }
+
+    fn concat(&mut self) -> Result<ValueId> {
+        let (axis, values) = (self.int(0, 0)? as isize, self.all()?);
+        self.with_activation(1, |rule, name| match values[..] {
+            [value] => Ok(value),
+            _ => rule.lowering.add(name, Concat { axis }, &values),
+        })
+    }
+
+    fn reshape(&mut self) -> Result<ValueId> {
+        // The operand wins over the attribute, which old converters left to be the only one.
+        let target = match self.inputs.get(1).copied().flatten() {
+            Some(shape) => self.lowering.sizes(shape, "shape")?,
+            None => {
+                let shape = self.options().map_or(Ok(Vec::new()), |t| t.ints(0))?;
+                shape.into_iter().map(|d| [d as i64; 2]).collect()
+            }
+        };
+        self.lowering.reshape(self.name, self.operand(0)?, &target)
+    }
+
+    fn pad(&mut self, op: &str) -> Result<ValueId> {
+        let (x, paddings) = (self.operand(0)?, self.lowering.ints(self.operand(1)?, "paddings")?);
+        let mode = match op {
+            "PADV2" => PadMode::Constant(self.lowering.number(self.operand(2)?, "constant_values")? as f32),
+            "MIRROR_PAD" if self.byte(0)? == 0 => PadMode::Reflect,
+            "MIRROR_PAD" => PadMode::Symmetric,
+            _ => PadMode::Constant(0.0),
+        };
+        self.lowering.pad(self.name, x, &paddings, mode)
+    }
+
+    fn strided_slice(&mut self) -> Result<ValueId> {
+        let [x, begin, end, strides] = self.operands()?;
+        if self.flag(5)? {
+            return Err(Error::unsupported("a strided slice whose ends are offsets"));
+        }
+        let masks = StridedSliceMasks {
+            begin: self.int(0, 0)?,
+            end: self.int(1, 0)?,
+            ellipsis: self.int(2, 0)?,
+            new_axis: self.int(3, 0)?,
+            shrink: self.int(4, 0)?,
+        };
+        let begin = self.lowering.ints(begin, "begin")?;
+        let end = self.lowering.ints(end, "end")?;
+        let strides = self.lowering.ints(strides, "strides")?;
+        self.lowering.strided_slice(self.name, x, [&begin, &end, &strides], masks)
+    }
+
+    /// Custom operations: MediaPipe's transposed convolution with a bias.
+    fn custom(&mut self) -> Result<ValueId> {
+        let custom = self.operator.code.custom;
+        if custom != "Convolution2DTransposeBias" {
+            return Err(Error::unsupported(format!("the custom operator {custom:?} is not supported")));
+        }
+        // TfLiteTransposeConvParams: padding (1 SAME, 2 VALID), width and height of the stride, as int32.
+        let mut options =
+            self.operator.custom_options.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let mut next = || options.next().ok_or_else(|| Error::invalid("the custom options are cut off"));
+        let (padding, width, height) = (next()?, next()?, next()?);
+        let padding = match padding {
+            1 => Padding::Same,
+            2 => Padding::Valid,
+            other => return Err(Error::invalid(format!("the padding {other}"))),
+        };
+        let stride = |n: i32| {
+            usize::try_from(n).ok().filter(|&n| n > 0).ok_or_else(|| Error::invalid(format!("a stride of {n}")))
+        };
+        let strides = [stride(height)?, stride(width)?];
+        let x = self.operand(0)?;
+        let kernel = self.kernel(1, hwoi)?;
+        let (inputs, epilogue) = self.with_bias(x, kernel, 2);
+        let op = crate::ops::ConvTranspose2d { strides, padding, epilogue, ..Default::default() };
+        self.lowering.add(self.name, op, &inputs)
+    }
+}
+
+fn binary(op: &str) -> Option<crate::ops::BinaryKind> {
+    lower::binary(match op {
+        "ADD" => "Add",
+        "SUB" => "Sub",
+        "MUL" => "Mul",
+        "DIV" => "Div",
+        "MAXIMUM" => "Maximum",
+        "MINIMUM" => "Minimum",
+        "POW" => "Pow",
+        "SQUARED_DIFFERENCE" => "SquaredDifference",
+        "FLOOR_DIV" => "FloorDiv",
+        "FLOOR_MOD" => "FloorMod",
+        "EQUAL" => "Equal",
+        "NOT_EQUAL" => "NotEqual",
+        "LESS" => "Less",
+        "LESS_EQUAL" => "LessEqual",
+        "GREATER" => "Greater",
+        "GREATER_EQUAL" => "GreaterEqual",
+        _ => return None,
+    })
+}
+
+fn reduction(op: &str) -> Option<ReduceKind> {
+    Some(match op {
+        "MEAN" => ReduceKind::Mean,
+        "SUM" => ReduceKind::Sum,
+        "REDUCE_MAX" => ReduceKind::Max,
+        "REDUCE_MIN" => ReduceKind::Min,
+        "REDUCE_PROD" => ReduceKind::Prod,
+        _ => return None,
+    })
+}
+
+/// `[out, kh, kw, in]` as `[kh, kw, in, out]`.
+fn hwio(tensor: &Tensor) -> Result<Tensor> {
+    let [out, kh, kw, channels] = tensor.shape().dims("[out, kh, kw, in]")?;
+    let data = transpose(tensor.as_f32()?, out, kh * kw * channels);
+    Tensor::new([kh, kw, channels, out], Data::F32(data))
+}
+
+/// `[out, kh, kw, in]` as `[kh, kw, out, in]`.
+fn hwoi(tensor: &Tensor) -> Result<Tensor> {
+    let [out, kh, kw, channels] = tensor.shape().dims("[out, kh, kw, in]")?;
+    let (data, taps) = (tensor.as_f32()?, kh * kw);
+    let rows = (0..taps * out).map(|i| (i % out * taps + i / out) * channels);
+    let data = rows.flat_map(|start| &data[start..start + channels]).copied().collect();
+    Tensor::new([kh, kw, out, channels], Data::F32(data))
+}
+
+/// The transpose of a matrix, block by block: both sides stay in the cache.
+fn transpose(data: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    const BLOCK: usize = 32;
+    let mut out = vec![0.0; data.len()];
+    for top in (0..rows).step_by(BLOCK) {
+        for left in (0..columns).step_by(BLOCK) {
+            for column in left..(left + BLOCK).min(columns) {
+                for row in top..(top + BLOCK).min(rows) {
+                    out[column * rows + row] = data[row * columns + column];
+                }
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operator_numbers_of_the_schema() {
+        let named = |builtin| name(OperatorCode { builtin, custom: "" });
+        let known =
+            [(0, "ADD"), (3, "CONV_2D"), (25, "SOFTMAX"), (32, "custom \"\""), (40, "MEAN"), (67, "TRANSPOSE_CONV")];
+        known.iter().for_each(|&(code, op)| assert_eq!(named(code), op));
+        let known = [(83, "PACK"), (97, "RESIZE_NEAREST_NEIGHBOR"), (117, "HARD_SWISH"), (126, "BATCH_MATMUL")];
+        known.iter().for_each(|&(code, op)| assert_eq!(named(code), op));
+        assert_eq!((named(158).as_str(), named(-1).as_str()), ("SIGN", "builtin -1"));
+    }
+
+    #[test]
+    fn kernels_change_their_layout() {
+        // Element (o, y, x, i) is 1000 o + 100 y + 10 x + i.
+        let [out, kh, kw, channels] = [35, 2, 3, 4];
+        let digits = |n: usize, base: [usize; 3]| {
+            (n / (base[0] * base[1] * base[2]), n / (base[1] * base[2]) % base[0], n / base[2] % base[1], n % base[2])
+        };
+        let number = |o, y, x, i| (1000 * o + 100 * y + 10 * x + i) as f32;
+        let source =
+            (0..out * kh * kw * channels).map(|n| digits(n, [kh, kw, channels])).map(|(o, y, x, i)| number(o, y, x, i));
+        let source = Tensor::f32([out, kh, kw, channels], source.collect::<Vec<_>>()).unwrap();
+        let (a, b) = (hwio(&source).unwrap(), hwoi(&source).unwrap());
+        assert_eq!(a.shape().as_slice(), [kh, kw, channels, out]);
+        assert_eq!(b.shape().as_slice(), [kh, kw, out, channels]);
+        for n in 0..out * kh * kw * channels {
+            let (y, x, i, o) = digits(n, [kw, channels, out]);
+            assert_eq!(a.as_f32().unwrap()[n], number(o, y, x, i));
+            let (y, x, o, i) = digits(n, [kw, out, channels]);
+            assert_eq!(b.as_f32().unwrap()[n], number(o, y, x, i));
+        }
+    }
+}
