@@ -355,7 +355,7 @@ mod tests {
         assert_eq!(slice(Some(1), Some(6), 2), [1, 3, 5]);
         assert_eq!(slice(None, None, -2), [6, 4, 2, 0]);
         assert_eq!(slice(Some(-2), Some(-100), -1), [5, 4, 3, 2, 1, 0]);
-        assert_eq!(slice(Some(5), Some(2), 1), []);
+        assert_eq!(slice(Some(5), Some(2), 1), Vec::<i32>::new());
     }
 
     #[test]
