@@ -1,34 +1,17 @@
-//! The conformance list on the CPU backend; run it with and without feature `threads`.
-#![cfg(feature = "conformance")]
+//! The conformance list on the CPU backend; run it with and without feature `threads`. (`web_cpu.rs` runs it as wasm.)
+#![cfg(all(feature = "conformance", not(target_arch = "wasm32")))]
 
-use striate::backend::cpu::{Executable, InputMut};
-use striate::conformance::{Backend, Case, Report, cases};
-use striate::{Data, Result, Tensor};
+#[path = "support/cpu.rs"]
+mod cpu;
 
-fn run(case: &Case) -> Result<Vec<Tensor>> {
-    let types: Vec<_> = case.inputs.iter().map(Tensor::kind).collect();
-    let mut executable = Executable::compile(&case.graph, &types)?;
-    // Twice: nothing of the first run may show in the second.
-    for _ in 0..2 {
-        for (i, input) in case.inputs.iter().enumerate() {
-            match (executable.input_mut(i), input.data()) {
-                (InputMut::F32(to), Data::F32(from)) => to.copy_from_slice(from),
-                (InputMut::I32(to), Data::I32(from)) => to.copy_from_slice(from),
-                (InputMut::U8(to), Data::U8(from)) => to.copy_from_slice(from),
-                _ => unreachable!("compiled for these types"),
-            }
-        }
-        executable.run()?;
-    }
-    Ok((0..case.graph.outputs().len()).map(|i| executable.output(i).to_tensor()).collect())
-}
+use striate::conformance::{Backend, Report, cases};
 
 #[test]
 fn cpu_agrees_with_the_reference() {
     let mut report = Report::new(Backend::Cpu);
     for case in cases() {
         if report.wants(&case) {
-            report.check(&case, run(&case));
+            report.check(&case, cpu::run(&case));
         }
     }
     println!("{}", report.finish().unwrap_or_else(|e| panic!("{e}")));

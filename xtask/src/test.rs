@@ -232,7 +232,8 @@ impl Log {
     }
 }
 
-/// Adds up the closing lines of cargo's, wasm-bindgen's and Node's test runners; a line `conformance: N cases` is a note.
+/// Adds up the closing lines of cargo's, wasm-bindgen's and Node's test runners; what a walk through the conformance list
+/// says about itself is a note.
 fn read_counts(text: &str) -> Count {
     let mut count = Count::default();
     for line in text.lines() {
@@ -247,8 +248,8 @@ fn read_counts(text: &str) -> Count {
         } else if let ["#" | "ℹ", kind @ ("pass" | "fail" | "cancelled"), n] = words[..] {
             let n: usize = n.parse().unwrap_or(0);
             if kind == "pass" { count.passed += n } else { count.failed += n }
-        } else if let Some(at) = line.find("conformance: ") {
-            count = count.plus(Count { note: line[at + "conformance: ".len()..].trim().into(), ..Count::default() });
+        } else if let (true, Some((summary, _))) = (line.contains(" cases agree"), line.split_once(';')) {
+            count = count.plus(Count { note: summary.trim().into(), ..Count::default() });
         }
     }
     count
@@ -261,7 +262,8 @@ fn rules(_: &Log) -> Result<Count> {
 
 fn native(log: &Log) -> Result<Count> {
     let mut cargo = proc::cargo();
-    cargo.args(["test", "--workspace", "--features", "conformance,threads"]);
+    // With the output of tests that pass, for the number of conformance cases.
+    cargo.args(["test", "--workspace", "--features", "conformance,threads", "--", "--show-output"]);
     if let Some(driver) = setup::software_vulkan() {
         // The same driver everywhere; the second name is for older loaders.
         cargo.env("VK_DRIVER_FILES", &driver).env("VK_ICD_FILENAMES", &driver);
@@ -284,8 +286,11 @@ fn web(log: &Log, flavour: Flavour, test: &str) -> Result<Count> {
     // `--test` keeps doctests out, which would look for a rustdoc of their own.
     cargo.args(["test", "--package", "striate", "--test", test, "--profile", Profile::Dev.cargo_name()]);
     cargo.args(["--features", "conformance"]).args(flavour.options(&toolchain));
+    // Without capturing: the number of conformance cases is printed by a test that passes.
+    cargo.args(["--", "--nocapture"]);
     cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", wasm::test_runner()?);
     cargo.env("CHROMEDRIVER", chromium::need_driver()?).env("WASM_BINDGEN_TEST_TIMEOUT", "600");
+    cargo.env("STRIATE_FLAVOUR", flavour.name());
     log.tests(&mut cargo)
 }
 
@@ -337,8 +342,11 @@ mod tests {
     fn counts_of_all_runners_add_up() {
         let text = "running 2 tests\ntest result: ok. 2 passed; 0 failed; 1 ignored; 0 measured\n\
                     test result: FAILED. 10 passed; 3 failed; 0 ignored\n\
-                    ℹ pass 4\n# fail 1\nℹ cancelled 1\nℹ skipped 7\n  conformance: 312 cases\n";
-        assert_eq!(read_counts(text), Count { passed: 16, failed: 5, note: "312 cases".into() });
+                    ℹ pass 4\n# fail 1\nℹ cancelled 1\nℹ skipped 7\n  Cpu: 312 of 312 cases agree (0 ignored); worst error 40%\n";
+        assert_eq!(
+            read_counts(text),
+            Count { passed: 16, failed: 5, note: "Cpu: 312 of 312 cases agree (0 ignored)".into() }
+        );
         assert_eq!(read_counts("nothing"), Count::default());
     }
 
