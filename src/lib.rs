@@ -23,6 +23,8 @@ pub mod plan;
 pub mod backend;
 pub mod parallel;
 
+pub mod session;
+
 pub mod formats;
 
 pub use error::{Error, ErrorKind, Result};

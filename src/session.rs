@@ -1,0 +1,255 @@
+//! A network ready to run: the graph optimised once, compiled for each set of input types, on one device.
+
+use crate::backend::cpu::{self, InputMut};
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::passes;
+use crate::shape::Shape;
+use crate::tensor::{Data, Tensor, TensorType};
+
+/// Where networks run.
+#[derive(Clone)]
+pub enum Device {
+    /// SIMD kernels, on as many threads as the pool has.
+    Cpu,
+}
+
+impl Device {
+    /// `cpu` or `webgpu`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Device::Cpu => "cpu",
+        }
+    }
+}
+
+/// How far a compilation has come, in steps of its own making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps done.
+    pub done: usize,
+    /// Steps in all.
+    pub total: usize,
+}
+
+/// What a network costs, and where it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// [`Device::name`].
+    pub backend: &'static str,
+    /// Bytes of intermediate results and scratch memory of the executable used last; 0 before one is compiled.
+    pub peak_bytes: usize,
+    /// Bytes of its weights on the device.
+    pub weight_bytes: usize,
+    /// Arithmetic operations of one run, 2 per multiply-accumulate.
+    pub flops: u64,
+    /// Every node of the optimised graph.
+    pub placement: Vec<Placement>,
+    /// How often the device was lost and had again.
+    pub losses: usize,
+}
+
+/// One node of a [`Report`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placement {
+    /// The layer's name.
+    pub node: String,
+    /// The op's name.
+    pub op: &'static str,
+    /// [`Device::name`].
+    pub backend: &'static str,
+    /// Shape of the (first) result.
+    pub shape: Shape,
+    /// Arithmetic operations.
+    pub flops: u64,
+}
+
+/// Executables kept for different input types. Each holds its own memory, and on the CPU its own packed weights.
+const KEPT: usize = 3;
+
+/// A graph on a device.
+pub struct Session {
+    graph: Graph,
+    device: Device,
+    /// The one used last at the end.
+    compiled: Vec<Compiled>,
+    losses: usize,
+}
+
+struct Compiled {
+    inputs: Vec<TensorType>,
+    executable: Executable,
+}
+
+enum Executable {
+    Cpu(Box<cpu::Executable>),
+}
+
+impl Session {
+    /// Optimises the graph. Nothing is compiled before the input types are known ([`Session::prepare`]).
+    pub fn new(graph: Graph, device: Device) -> Result<Session> {
+        Ok(Session { graph: passes::optimize(&graph)?, device, compiled: Vec::new(), losses: 0 })
+    }
+
+    /// The optimised graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The device; another one than at first if that was lost.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Compiles for these input types, unless that is done already. Errors name the input or the node.
+    pub async fn prepare(&mut self, inputs: &[TensorType], progress: &mut dyn FnMut(Progress)) -> Result<()> {
+        if let Some(found) = self.compiled.iter().position(|c| c.inputs == inputs) {
+            let used = self.compiled.remove(found);
+            self.compiled.push(used);
+            return Ok(());
+        }
+        // Room first: two networks' memory at once may be too much for a phone.
+        if self.compiled.len() >= KEPT {
+            self.compiled.remove(0);
+        }
+        let executable = match &self.device {
+            Device::Cpu => {
+                progress(Progress { done: 0, total: 1 });
+                let executable = cpu::Executable::compile(&self.graph, inputs)?;
+                progress(Progress { done: 1, total: 1 });
+                Executable::Cpu(Box::new(executable))
+            }
+        };
+        self.compiled.push(Compiled { inputs: inputs.to_vec(), executable });
+        Ok(())
+    }
+
+    /// Runs the network; outputs in the graph's order. Compiles first if these input types are new.
+    pub async fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        let kinds: Vec<TensorType> = inputs.iter().map(Tensor::kind).collect();
+        self.prepare(&kinds, &mut |_| ()).await?;
+        let Some(Compiled { executable, .. }) = self.compiled.last_mut() else {
+            return Err(Error::invalid("nothing is compiled"));
+        };
+        match executable {
+            Executable::Cpu(executable) => {
+                for (i, input) in inputs.iter().enumerate() {
+                    fill(executable.input_mut(i), input)?;
+                }
+                executable.run()?;
+                Ok((0..self.graph.outputs().len()).map(|i| executable.output(i).to_tensor()).collect())
+            }
+        }
+    }
+
+    /// What the network costs: for the input types used last, or else for the declared ones with a batch of one.
+    pub fn report(&self) -> Report {
+        let backend = self.device.name();
+        let (peak_bytes, weight_bytes) = match self.compiled.last().map(|c| &c.executable) {
+            Some(Executable::Cpu(executable)) => (executable.peak_bytes(), executable.weight_bytes()),
+            None => (0, 0),
+        };
+        let inputs = self.compiled.last().map_or_else(|| self.graph.default_inputs(), |c| c.inputs.clone());
+        let placement = match self.graph.infer(&inputs) {
+            Ok(types) => {
+                let place = |node: &crate::graph::Node| {
+                    let (op, outputs) = (node.op.operator(), types.of(&node.outputs));
+                    let flops = op.flops(&types.of(&node.inputs), &outputs);
+                    let shape = outputs.first().map(|t| t.shape.clone()).unwrap_or_default();
+                    Placement { node: node.name.clone(), op: op.name(), backend, shape, flops }
+                };
+                self.graph.nodes().iter().map(place).collect()
+            }
+            // Dimensions that only a picture will tell.
+            Err(_) => Vec::new(),
+        };
+        let flops = placement.iter().map(|p: &Placement| p.flops).sum();
+        Report { backend, peak_bytes, weight_bytes, flops, placement, losses: self.losses }
+    }
+}
+
+/// Copies a tensor of the type that was compiled for.
+fn fill(slot: InputMut, tensor: &Tensor) -> Result<()> {
+    match (slot, tensor.data()) {
+        (InputMut::F32(to), Data::F32(from)) if to.len() == from.len() => to.copy_from_slice(from),
+        (InputMut::I32(to), Data::I32(from)) if to.len() == from.len() => to.copy_from_slice(from),
+        (InputMut::U8(to), Data::U8(from)) if to.len() == from.len() => to.copy_from_slice(from),
+        _ => return Err(Error::invalid("the input is not what was compiled for")),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::ops::{BatchNorm, Binary, BinaryKind, Conv2d, Unary};
+    use crate::shape::Padding;
+    use crate::tensor::DType;
+
+    /// `relu(bn(conv(x)) + x)` with numbers that are easy to follow: the convolution doubles, batch norm subtracts 1.
+    fn network() -> Graph {
+        let mut graph = Graph::new();
+        let x = graph.input("image", DType::F32, vec![None, None, None, Some(1)]);
+        let kernel = graph.constant("kernel", Tensor::f32([1, 1, 1, 1], vec![2.0]).unwrap());
+        let conv = Conv2d { padding: Padding::Same, ..Conv2d::default() };
+        let y = graph.add("conv", conv, &[x, kernel]).unwrap();
+        let statistics = [1.0, -1.0, 0.0, 0.75].map(|v| graph.constant("s", Tensor::f32([1], vec![v]).unwrap()));
+        let y = graph.add("bn", BatchNorm { epsilon: 0.25 }, &[&[y], &statistics[..]].concat()).unwrap();
+        let y = graph.add("sum", Binary::new(BinaryKind::Add), &[y, x]).unwrap();
+        let y = graph.add("relu", Unary::Relu, &[y]).unwrap();
+        graph.output("y", y);
+        graph
+    }
+
+    fn image(width: usize) -> Tensor {
+        let values: Vec<f32> = (0..width).map(|i| i as f32).collect();
+        Tensor::f32([1, 1, width, 1], values).unwrap()
+    }
+
+    fn expected(width: usize) -> Tensor {
+        let values: Vec<f32> = (0..width).map(|i| (3.0 * i as f32 - 1.0).max(0.0)).collect();
+        Tensor::f32([1, 1, width, 1], values).unwrap()
+    }
+
+    #[test]
+    fn runs_and_reports() {
+        let mut session = Session::new(network(), Device::Cpu).unwrap();
+        let outputs = pollster::block_on(session.run(&[image(5)])).unwrap();
+        assert_eq!(outputs, [expected(5)]);
+        let report = session.report();
+        assert_eq!((report.backend, report.flops, report.losses), ("cpu", 2 * 5, 0));
+        assert_eq!(report.placement.len(), 1, "one fused layer: {:?}", report.placement);
+        assert_eq!((report.placement[0].node.as_str(), report.placement[0].op), ("conv", "Conv2d"));
+        assert!(report.weight_bytes > 0);
+    }
+
+    #[test]
+    fn keeps_the_executables_used_last() {
+        let mut session = Session::new(network(), Device::Cpu).unwrap();
+        for width in [4, 5, 6, 4, 7, 5] {
+            assert_eq!(pollster::block_on(session.run(&[image(width)])).unwrap(), [expected(width)]);
+        }
+        let kept: Vec<usize> = session.compiled.iter().map(|c| c.inputs[0].shape[2]).collect();
+        assert_eq!(kept, [4, 7, 5], "6 was used longest ago when 7 came, 5 is new again");
+        // Prepared is prepared: no progress to report.
+        let mut calls = 0;
+        let kinds = [image(7).kind()];
+        pollster::block_on(session.prepare(&kinds, &mut |_| calls += 1)).unwrap();
+        assert_eq!(calls, 0);
+        let kinds = [image(9).kind()];
+        pollster::block_on(session.prepare(&kinds, &mut |p| calls += (p.done == p.total) as usize)).unwrap();
+        assert_eq!(calls, 1);
+    }
+
+    #[test]
+    fn a_wrong_input_is_an_error_and_the_session_lives_on() {
+        let mut session = Session::new(network(), Device::Cpu).unwrap();
+        let wrong = Tensor::f32([1, 1, 1, 3], vec![0.0; 3]).unwrap();
+        let error = pollster::block_on(session.run(&[wrong])).unwrap_err();
+        assert_eq!((error.kind(), error.layer()), (ErrorKind::ShapeMismatch, Some("image")));
+        assert_eq!(error.expected(), Some("float32 [?, ?, ?, 1]"));
+        assert!(pollster::block_on(session.run(&[])).is_err());
+        assert_eq!(pollster::block_on(session.run(&[image(3)])).unwrap(), [expected(3)]);
+    }
+}
