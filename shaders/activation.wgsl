@@ -1,0 +1,78 @@
+// `activate`: the function ACTIVATION of one float or four (type REAL); alpha and beta are the op's attributes.
+
+fn activate(x: REAL, alpha: f32, beta: f32) -> REAL {
+#if ACTIVATION == None
+    return x;
+#elif ACTIVATION == Relu
+    return max(x, REAL(0.0));
+#elif ACTIVATION == Relu6
+    return clamp(x, REAL(0.0), REAL(6.0));
+#elif ACTIVATION == LeakyRelu
+    return select(alpha * x, x, x > REAL(0.0));
+#elif ACTIVATION == Elu
+    return select(alpha * (exp(min(x, REAL(0.0))) - 1.0), x, x > REAL(0.0));
+#elif ACTIVATION == Selu
+    // Klambauer et al. 2017: scale 1.0507009873554805, scale * alpha 1.7580993408473766.
+    return select(1.7580993408473766 * (exp(min(x, REAL(0.0))) - 1.0), 1.0507009873554805 * x, x > REAL(0.0));
+#elif ACTIVATION == Sigmoid
+    return sigmoid(x);
+#elif ACTIVATION == HardSigmoid
+    return clamp(alpha * x + beta, REAL(0.0), REAL(1.0));
+#elif ACTIVATION == HardSwish
+    return x * clamp(x + 3.0, REAL(0.0), REAL(6.0)) / 6.0;
+#elif ACTIVATION == Swish
+    return x * sigmoid(x);
+#elif ACTIVATION == Tanh
+    return bounded_tanh(x);
+#elif ACTIVATION == Gelu
+    return 0.5 * x * (1.0 + erf(x * 0.7071067811865476));
+#elif ACTIVATION == GeluTanh
+    return 0.5 * x * (1.0 + bounded_tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+#elif ACTIVATION == Clip
+    return min(max(x, REAL(alpha)), REAL(beta));
+#elif ACTIVATION == Softplus
+    return max(x, REAL(0.0)) + log(1.0 + exp(-abs(x)));
+#elif ACTIVATION == Exp
+    return exp(x);
+#elif ACTIVATION == Log
+    return log(x);
+#elif ACTIVATION == Sqrt
+    return sqrt(x);
+#elif ACTIVATION == Rsqrt
+    return inverseSqrt(x);
+#elif ACTIVATION == Square
+    return x * x;
+#elif ACTIVATION == Reciprocal
+    return 1.0 / x;
+#elif ACTIVATION == Neg
+    return -x;
+#elif ACTIVATION == Abs
+    return abs(x);
+#elif ACTIVATION == Sign
+    return sign(x);
+#elif ACTIVATION == Floor
+    return floor(x);
+#elif ACTIVATION == Ceil
+    return ceil(x);
+#elif ACTIVATION == Round
+    return round(x);
+#endif
+}
+
+// Bounded so that e^-x stays finite: WGSL lets implementations assume that no infinity occurs.
+fn sigmoid(x: REAL) -> REAL {
+    return 1.0 / (1.0 + exp(-max(x, REAL(-87.0))));
+}
+
+// Some drivers compute tanh as a quotient of exponentials that overflow; beyond 10 it is 1 in float32.
+fn bounded_tanh(x: REAL) -> REAL {
+    return tanh(clamp(x, REAL(-10.0), REAL(10.0)));
+}
+
+// Abramowitz and Stegun 7.1.26, absolute error at most 1.5e-7.
+fn erf(x: REAL) -> REAL {
+    let a = abs(x);
+    let t = 1.0 / (1.0 + 0.3275911 * a);
+    let p = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+    return sign(x) * (1.0 - p * exp(-a * a));
+}

@@ -1,0 +1,214 @@
+//! Which shader, specialised how: one typed key per kernel family.
+
+use super::preprocess::expand;
+use super::{depthwise, elementwise, gemm, image, layout, pool, reduce, resize, select, softmax, topk};
+use crate::error::{Error, Result};
+use crate::ops::{Operator, Unary};
+
+/// All shader files, by name.
+const SOURCES: &[(&str, &str)] = &[
+    ("activation.wgsl", include_str!("../../../shaders/activation.wgsl")),
+    ("argmax.wgsl", include_str!("../../../shaders/argmax.wgsl")),
+    ("binary.wgsl", include_str!("../../../shaders/binary.wgsl")),
+    ("cast.wgsl", include_str!("../../../shaders/cast.wgsl")),
+    ("common.wgsl", include_str!("../../../shaders/common.wgsl")),
+    ("copy.wgsl", include_str!("../../../shaders/copy.wgsl")),
+    ("depthwise.wgsl", include_str!("../../../shaders/depthwise.wgsl")),
+    ("gather.wgsl", include_str!("../../../shaders/gather.wgsl")),
+    ("gemm.wgsl", include_str!("../../../shaders/gemm.wgsl")),
+    ("gemm_conv.wgsl", include_str!("../../../shaders/gemm_conv.wgsl")),
+    ("gemm_matmul.wgsl", include_str!("../../../shaders/gemm_matmul.wgsl")),
+    ("gemm_register.wgsl", include_str!("../../../shaders/gemm_register.wgsl")),
+    ("gemm_sum.wgsl", include_str!("../../../shaders/gemm_sum.wgsl")),
+    ("gemm_tiled.wgsl", include_str!("../../../shaders/gemm_tiled.wgsl")),
+    ("image.wgsl", include_str!("../../../shaders/image.wgsl")),
+    ("pad.wgsl", include_str!("../../../shaders/pad.wgsl")),
+    ("pool.wgsl", include_str!("../../../shaders/pool.wgsl")),
+    ("reduce.wgsl", include_str!("../../../shaders/reduce.wgsl")),
+    ("resize.wgsl", include_str!("../../../shaders/resize.wgsl")),
+    ("softmax.wgsl", include_str!("../../../shaders/softmax.wgsl")),
+    ("topk_order.wgsl", include_str!("../../../shaders/topk_order.wgsl")),
+    ("topk_block.wgsl", include_str!("../../../shaders/topk_block.wgsl")),
+    ("topk_global.wgsl", include_str!("../../../shaders/topk_global.wgsl")),
+    ("unary.wgsl", include_str!("../../../shaders/unary.wgsl")),
+];
+
+/// Names and values for the preprocessor.
+pub(super) type Defines = Vec<(&'static str, String)>;
+
+/// A family's key: the file it specialises and how.
+pub(super) trait Kernel: Sized {
+    /// The shader file.
+    fn file(&self) -> &'static str;
+    /// What specialises it.
+    fn defines(&self) -> Defines;
+    /// Every key that a graph can ask for.
+    fn all() -> Vec<Self>;
+}
+
+macro_rules! variants {
+    ($($family:ident: $key:ty),* $(,)?) => {
+        /// A shader variant: equal keys share a pipeline.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[allow(missing_docs)]
+        pub enum Variant { $($family($key)),* }
+
+        impl Variant {
+            fn parts(&self) -> (&'static str, Defines) {
+                match self { $(Variant::$family(key) => (key.file(), key.defines())),* }
+            }
+
+            /// Every variant that a graph can ask for: what the shader tests validate.
+            pub fn all() -> Vec<Variant> {
+                let mut all = Vec::new();
+                $(all.extend(<$key as Kernel>::all().into_iter().map(Variant::$family));)*
+                all
+            }
+        }
+
+        $(impl From<$key> for Variant { fn from(key: $key) -> Variant { Variant::$family(key) } })*
+    };
+}
+
+variants! {
+    Unary: elementwise::UnaryKey,
+    Binary: elementwise::BinaryKey,
+    Cast: elementwise::CastKey,
+    Copy: layout::CopyKey,
+    Pad: layout::PadKey,
+    Gemm: gemm::GemmKey,
+    Depthwise: depthwise::DepthwiseKey,
+    Pool: pool::PoolKey,
+    Reduce: reduce::ReduceKey,
+    Softmax: softmax::SoftmaxKey,
+    Resize: resize::ResizeKey,
+    Gather: select::GatherKey,
+    ArgMax: select::ArgMaxKey,
+    TopK: topk::TopKKey,
+    Image: image::ImageKey,
+}
+
+impl Variant {
+    /// The WGSL of this variant.
+    pub fn source(&self) -> Result<String> {
+        let (file, defines) = self.parts();
+        let find = |name: &str| SOURCES.iter().find(|(file, _)| *file == name).map(|(_, text)| *text);
+        expand(file, &find, &defines)
+    }
+
+    /// The shader file, for labels.
+    pub fn file(&self) -> &'static str {
+        self.parts().0
+    }
+}
+
+/// What a binding of group 0 is. The shader text is the only place that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Binding {
+    Uniform,
+    Read,
+    Write,
+    Texture,
+}
+
+/// The bindings a shader declares, in order; their numbers must count from 0.
+pub(super) fn bindings(source: &str) -> Result<Vec<Binding>> {
+    let mut found = Vec::new();
+    for line in source.lines() {
+        let Some(rest) = line.trim_start().strip_prefix("@group(0) @binding(") else { continue };
+        let wrong = || Error::invalid(format!("unexpected binding: {line}"));
+        let (number, declaration) = rest.split_once(')').ok_or_else(wrong)?;
+        let kind = match declaration.trim_start() {
+            d if d.starts_with("var<uniform>") => Binding::Uniform,
+            d if d.starts_with("var<storage, read>") => Binding::Read,
+            d if d.starts_with("var<storage, read_write>") => Binding::Write,
+            d if d.starts_with("var ") && d.contains("texture_2d<f32>") => Binding::Texture,
+            _ => return Err(wrong()),
+        };
+        if number.parse() != Ok(found.len()) {
+            return Err(wrong());
+        }
+        found.push(kind);
+    }
+    Ok(found)
+}
+
+/// The name of an activation without its attributes, which travel as uniforms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Activation(&'static str);
+
+impl Activation {
+    /// `x` itself.
+    pub(super) const NONE: Activation = Activation("None");
+
+    /// The name and the attributes `[alpha, beta]`.
+    pub(super) fn of(unary: Option<Unary>) -> (Activation, [f32; 2]) {
+        let Some(unary) = unary else { return (Self::NONE, [0.0; 2]) };
+        let attributes = match unary {
+            Unary::LeakyRelu { alpha } | Unary::Elu { alpha } => [alpha, 0.0],
+            Unary::HardSigmoid { alpha, beta } => [alpha, beta],
+            Unary::Clip { min, max } => [min, max],
+            _ => [0.0; 2],
+        };
+        let name = if unary == (Unary::Gelu { approximate: true }) { "GeluTanh" } else { unary.name() };
+        (Activation(name), attributes)
+    }
+
+    /// The value of `ACTIVATION`.
+    pub(super) fn define(self) -> (&'static str, String) {
+        ("ACTIVATION", self.0.to_string())
+    }
+
+    /// Every activation, none included.
+    pub(super) fn all() -> Vec<Activation> {
+        use Unary::*;
+        let list = [
+            Relu,
+            Relu6,
+            LeakyRelu { alpha: 0.0 },
+            Elu { alpha: 0.0 },
+            Selu,
+            Sigmoid,
+            HardSigmoid { alpha: 0.0, beta: 0.0 },
+            HardSwish,
+            Swish,
+            Tanh,
+            Gelu { approximate: false },
+            Gelu { approximate: true },
+            Clip { min: 0.0, max: 0.0 },
+            Softplus,
+            Exp,
+            Log,
+            Sqrt,
+            Rsqrt,
+            Square,
+            Reciprocal,
+            Neg,
+            Abs,
+            Sign,
+            Floor,
+            Ceil,
+            Round,
+        ];
+        std::iter::once(Self::NONE).chain(list.map(|u| Self::of(Some(u)).0)).collect()
+    }
+}
+
+/// A flag's value for the preprocessor.
+pub(super) fn flag(on: bool) -> String {
+    if on { "1".into() } else { "0".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bindings_are_read_from_the_shader() {
+        let text = "@group(0) @binding(0) var<uniform> p: P;\n@group(0) @binding(1) var<storage, read> x: array<f32>;\n\
+                    @group(0) @binding(2) var<storage, read_write> y: array<f32>;";
+        assert_eq!(bindings(text).unwrap(), [Binding::Uniform, Binding::Read, Binding::Write]);
+        assert!(bindings("@group(0) @binding(1) var<uniform> p: P;").is_err());
+        assert!(bindings("@group(0) @binding(0) var<private> p: P;").is_err());
+    }
+}
