@@ -26,6 +26,7 @@ pub mod parallel;
 pub mod session;
 
 pub mod formats;
+pub mod vision;
 
 pub use error::{Error, ErrorKind, Result};
 pub use shape::{Padding, Shape};
