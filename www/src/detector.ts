@@ -21,6 +21,7 @@ export class BrokenModel extends Error {
 export class Detector {
   readonly #settings: Settings;
   readonly #changed: (phase: Phase) => void;
+  readonly #recovered: (from: "devicelost" | "restart") => void;
   #engine: Engine | undefined;
   #backend: BackendChoice | undefined;
   #net: Net | undefined;
@@ -29,9 +30,11 @@ export class Detector {
   #tail: Promise<void> = Promise.resolve();
   #busy = false;
 
-  constructor(settings: Settings, changed: (phase: Phase) => void) {
+  /** `recovered` is told of losses the engine has already made good by itself. */
+  constructor(settings: Settings, changed: (phase: Phase) => void, recovered: (from: "devicelost" | "restart") => void) {
     this.#settings = settings;
     this.#changed = changed;
+    this.#recovered = recovered;
   }
 
   get ready(): boolean {
@@ -113,8 +116,11 @@ export class Detector {
     this.#engine?.dispose();
     this.#engine = undefined;
     const { threads, softwareAdapter } = this.#settings;
-    this.#engine = await striate({ backend, allowSoftwareAdapter: softwareAdapter, signal, ...(threads ? { threads } : {}) });
+    const engine = await striate({ backend, allowSoftwareAdapter: softwareAdapter, signal, ...(threads ? { threads } : {}) });
+    engine.addEventListener("devicelost", () => this.#recovered("devicelost"));
+    engine.addEventListener("restart", () => this.#recovered("restart"));
     this.#backend = backend;
-    return this.#engine;
+    this.#engine = engine;
+    return engine;
   }
 }

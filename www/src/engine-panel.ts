@@ -7,6 +7,11 @@ import type { BackendChoice } from "./settings.ts";
 const VARIANTS = { simd: "SIMD", relaxed: "relaxed SIMD", threads: "relaxed SIMD" } as const;
 const STEPS = { engine: "Starting the engine", download: "Fetching the model", compile: "Preparing the network" } as const;
 
+const RECOVERED = {
+  devicelost: "The graphics card was lost for a moment; the network was set up again by itself.",
+  restart: "The engine had a fault and started afresh by itself.",
+} as const;
+
 /** Says what really runs, and how far loading has come. */
 export class EnginePanel {
   readonly #loading = element("loading", HTMLElement);
@@ -34,6 +39,12 @@ export class EnginePanel {
         this.#note.hidden = true;
         this.#threads.hidden = true;
     }
+  }
+
+  /** A trouble that is over: said without getting in the way. */
+  mention(recovered: keyof typeof RECOVERED): void {
+    this.#note.hidden = false;
+    setText(this.#note, RECOVERED[recovered]);
   }
 
   #showProgress(step: keyof typeof STEPS, done: number, total: number | undefined): void {

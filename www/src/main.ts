@@ -36,7 +36,7 @@ const notice = new NoticeCard();
 const found = new FoundList((index) => (stage.focus = index));
 const enginePanel = new EnginePanel();
 const camera = new Camera(stage.video, cameraLost);
-const detector = new Detector(settings, phaseChanged);
+const detector = new Detector(settings, phaseChanged, (from) => enginePanel.mention(from));
 
 let source: SourceKind = "photo";
 let model: Model = findModel(settings.model) ?? MODELS[0]!;
@@ -189,6 +189,7 @@ function showSource(kind: SourceKind): void {
   stage.video.removeAttribute("src");
   stage.video.load();
   source = kind;
+  main.dataset["source"] = kind;
   sourceChoice.value = kind;
   opened++;
   last = undefined;

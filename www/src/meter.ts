@@ -5,7 +5,7 @@ export type Stage = (typeof STAGES)[number];
 export type Times = Readonly<Record<Stage, number>>;
 
 /** Number of frames the picture remembers, one thin bar each. */
-const MEMORY = 120;
+const MEMORY = 90;
 /** The rate is the mean over this many milliseconds. */
 const WINDOW = 2000;
 
@@ -81,17 +81,17 @@ export class Meter {
   #draw(): void {
     const context = this.#context;
     if (!context) return;
-    const { width, height } = this.#canvas.getBoundingClientRect();
-    this.#canvas.width = Math.round(width * devicePixelRatio);
-    this.#canvas.height = Math.round(height * devicePixelRatio);
-    context.scale(devicePixelRatio, devicePixelRatio);
+    const box = this.#canvas.getBoundingClientRect();
+    // In device pixels, and bars on whole ones: anything else shows as moire.
+    const width = (this.#canvas.width = Math.round(box.width * devicePixelRatio));
+    const height = (this.#canvas.height = Math.round(box.height * devicePixelRatio));
     const style = getComputedStyle(this.#canvas);
     const colours = STAGES.map((stage) => style.getPropertyValue(`--${stage}`));
     const step = width / MEMORY;
-    const bar = Math.max(step * 0.62, 1);
+    const bar = Math.max(Math.floor(step * 0.7), 1);
     const rect = (i: number, bottom: number, tall: number, colour: string | undefined): void => {
       context.fillStyle = colour ?? "";
-      context.fillRect(i * step, bottom - tall, bar, tall);
+      context.fillRect(Math.round(i * step), bottom - tall, bar, tall);
     };
     const [only] = this.#frames;
     if (this.#still && only) {
@@ -101,7 +101,7 @@ export class Meter {
     }
     const highest = Math.max(...this.#frames.map(total), 1) * 1.08;
     const start = MEMORY - this.#frames.length;
-    for (let i = 0; i < start; i++) rect(i, height, 3, style.getPropertyValue("--line"));
+    for (let i = 0; i < start; i++) rect(i, height, 3 * devicePixelRatio, style.getPropertyValue("--line"));
     for (const [i, times] of this.#frames.entries()) {
       let bottom = height;
       for (const [s, stage] of STAGES.entries()) {

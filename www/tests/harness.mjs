@@ -1,0 +1,105 @@
+// What every end-to-end test stands on: servers, browsers, and pages that fail a test by themselves when they log an error.
+import assert from "node:assert/strict";
+import { after } from "node:test";
+import { fileURLToPath } from "node:url";
+import { crc32, deflateSync } from "node:zlib";
+import { launch, SOFTWARE_WEBGPU } from "../scripts/browser.mjs";
+import { serve } from "../scripts/serve.mjs";
+
+export { compare, iou, readEngine, readList, readResults } from "../scripts/browser.mjs";
+export { expectedOn } from "../scripts/expected.mjs";
+
+export const file = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+const closing = [];
+after(async () => {
+  for (const close of closing.reverse()) await close();
+});
+
+/** A server of the site that lives as long as this test file. */
+export async function site(options) {
+  const server = await serve(options);
+  closing.push(server.close);
+  return server.url;
+}
+
+/** A browser that lives as long as this test file. */
+export async function browser(flags = SOFTWARE_WEBGPU) {
+  const launched = await launch(flags);
+  closing.push(() => launched.close());
+  return launched;
+}
+
+/**
+ * A page in a context of its own, closed after the test. Errors in its console fail the test, but for those that `expect`
+ * matches: a browser reports a failed request by itself. `before` runs before the address is opened.
+ */
+export async function open(t, { browser, url, query = "", context: options = {}, expect, before }) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const page = await context.newPage();
+  const errors = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" && !expect?.test(message.text())) errors.push(message.text());
+  });
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("request", (request) => {
+    const { origin, protocol } = new URL(request.url());
+    if (protocol.startsWith("http") && origin !== new URL(url).origin) errors.push(`request to ${request.url()}`);
+  });
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(errors, [], "the page logged errors");
+  });
+  await before?.(page, context);
+  await page.goto(url + query);
+  return page;
+}
+
+/** Waits for the notice card and reads it. */
+export async function readNotice(page, title) {
+  await page.waitForFunction((title) => {
+    const shown = !document.getElementById("notice").hidden;
+    return shown && title.test(document.getElementById("notice-title").textContent);
+  }, title);
+  return page.innerText("#notice");
+}
+
+/** A PNG of this size, all black, one bit a pixel: small even where the picture is huge. */
+export function blackPng(width, height) {
+  const chunk = (type, data) => {
+    const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(data.length);
+    const sum = Buffer.alloc(4);
+    sum.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, sum]);
+  };
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header[8] = 1; // bits a pixel, greyscale
+  const rows = Buffer.alloc((1 + Math.ceil(width / 8)) * height);
+  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", deflateSync(rows)), chunk("IEND", Buffer.alloc(0))]);
+}
+
+/** Hands a file to the page as if it had been dropped or pasted: `event` is "drop" or "paste". */
+export async function handOver(page, event, { name, type, bytes }) {
+  const encoded = bytes.toString("base64");
+  await page.evaluate(
+    ({ event, name, type, encoded }) => {
+      const content = Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0));
+      const carrier = new DataTransfer();
+      carrier.items.add(new File([content], name, { type }));
+      const target = document.querySelector("footer");
+      if (event === "paste") {
+        target.dispatchEvent(new ClipboardEvent("paste", { clipboardData: carrier, bubbles: true, cancelable: true }));
+        return;
+      }
+      for (const kind of ["dragenter", "dragover", "drop"]) {
+        target.dispatchEvent(new DragEvent(kind, { dataTransfer: carrier, bubbles: true, cancelable: true }));
+      }
+    },
+    { event, name, type, encoded },
+  );
+}
