@@ -53,7 +53,7 @@ for (const variant of ["simd", "relaxed", "threads"]) {
   });
   writeFileSync(glue, outputFiles[0].contents);
   for (const name of readdirSync(folder)) {
-    if (name !== "striate.js" && name !== "striate_bg.wasm") rmSync(join(folder, name), { recursive: true });
+    if (name === "snippets" || name.endsWith(".d.ts")) rmSync(join(folder, name), { recursive: true });
   }
 }
 

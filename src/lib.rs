@@ -28,6 +28,9 @@ pub mod session;
 pub mod formats;
 pub mod vision;
 
+#[cfg(target_arch = "wasm32")]
+pub mod js;
+
 pub use error::{Error, ErrorKind, Result};
 pub use shape::{Padding, Shape};
 pub use tensor::{DType, Data, Tensor, TensorType, TensorView, View};

@@ -25,11 +25,7 @@ const DATA = {
 };
 
 /** Small files of `public/` that belong to the application. */
-const PUBLIC = [
-  "icon.svg",
-  "manifest.webmanifest",
-  ...readdirSync(join(root, "public/thumbs")).map((name) => `thumbs/${name}`),
-];
+const PUBLIC = ["icon.svg", "manifest.webmanifest", ...readdirSync(join(root, "public/thumbs")).map((name) => `thumbs/${name}`)];
 
 function data() {
   return {
@@ -88,10 +84,7 @@ export default defineConfig({
     reportCompressedSize: false,
     rolldownOptions: {
       input: { index: join(root, "index.html"), sw: join(root, "src/sw.ts") },
-      output: {
-        assetFileNames,
-        entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js"),
-      },
+      output: { assetFileNames, entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
     },
   },
 });

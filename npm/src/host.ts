@@ -58,7 +58,7 @@ const GPU_ADVANTAGE = 1.1;
 export class Host {
   #wasm: Wasm | undefined;
   #runtime: WasmRuntime | undefined;
-  #nets = new Map<number, WasmNet>();
+  #nets = new Map<number, { net: WasmNet; losses: number }>();
   #nextId = 1;
   #losses = 0;
   #pixels = new PixelReader();
@@ -91,7 +91,7 @@ export class Host {
         await net.prepare((loaded, total) => onProgress?.({ stage: "compile", loaded, total }));
         const id = this.#nextId++;
         const handle = { id, inputs: net.inputs(), outputs: net.outputs(), detects: net.detects() };
-        this.#nets.set(id, net);
+        this.#nets.set(id, { net, losses: 0 });
         return handle;
       } catch (error) {
         if (!isTrap(error)) net.free();
@@ -128,7 +128,7 @@ export class Host {
 
   /** Lets go of a network. */
   free(id: number): void {
-    this.#nets.get(id)?.free();
+    this.#nets.get(id)?.net.free();
     this.#nets.delete(id);
   }
 
@@ -140,14 +140,14 @@ export class Host {
   }
 
   #net(id: number): WasmNet {
-    const net = this.#nets.get(id);
+    const net = this.#nets.get(id)?.net;
     if (!net) throw failure("invalid", "this network was disposed of: load it again");
     return net;
   }
 
   async #reply<T>(work: () => Promise<T>, id?: number): Promise<Reply<T>> {
     try {
-      const value = await work();
+      const value = await orTrap(work);
       return { ok: true, value, losses: this.#lost(id) };
     } catch (thrown) {
       if (!isTrap(thrown)) return { ok: false, error: fieldsOf(thrown), fatal: false, losses: this.#lost(id) };
@@ -155,8 +155,14 @@ export class Host {
     }
   }
 
+  /** GPUs lost so far, those during a call to this network included. */
   #lost(id: number | undefined): number {
-    if (id !== undefined) this.#losses = Math.max(this.#losses, this.#nets.get(id)?.losses() ?? 0);
+    const known = this.#nets.get(id ?? -1);
+    if (known) {
+      const losses = known.net.losses();
+      this.#losses += losses - known.losses;
+      known.losses = losses;
+    }
     return this.#losses;
   }
 
@@ -169,6 +175,30 @@ export class Host {
           code: "resource",
           message: `out of memory (${trap.message}): use a smaller model or picture, or dispose of networks you no longer need`,
         };
+  }
+}
+
+/**
+ * The work's result; or the trap that ended it in the middle of something asynchronous, which surfaces as an uncaught
+ * error of this place and leaves the work's own promise pending for good.
+ */
+async function orTrap<T>(work: () => Promise<T>): Promise<T> {
+  if (typeof globalThis.addEventListener !== "function") return work();
+  const listening = new AbortController();
+  const trapped = new Promise<never>((_, reject) => {
+    const stop = (event: Event, error: unknown) => {
+      if (!(error instanceof WebAssembly.RuntimeError)) return;
+      event.preventDefault();
+      reject(error);
+    };
+    const { signal } = listening;
+    globalThis.addEventListener("error", (event) => stop(event, event.error), { signal });
+    globalThis.addEventListener("unhandledrejection", (event) => stop(event, event.reason), { signal });
+  });
+  try {
+    return await Promise.race([work(), trapped]);
+  } finally {
+    listening.abort();
   }
 }
 

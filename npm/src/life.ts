@@ -5,13 +5,16 @@ import type { Frame } from "./image.js";
 import type { Model } from "./models.js";
 import type { EngineInfo, OnProgress } from "./types.js";
 
+const WORKER_HINT =
+  "Serve the package's worker.js as JavaScript from this site, name its folder with the option `assets`, allow it in the Content-Security-Policy (worker-src), or pass worker: false";
+
 /**
  * One life of the engine's inside, in a worker or in place. A fault that breaks the WebAssembly instance ends a life;
  * the engine then begins another.
  */
 export class Life {
   /** What this life runs on. */
-  info!: EngineInfo;
+  info: EngineInfo | undefined;
   /** It ended by a fault or by disposal. */
   ended = false;
   /** GPUs lost so far. */
@@ -32,9 +35,10 @@ export class Life {
     this.#broken.catch(() => {});
     worker?.addEventListener("error", (event) => {
       const detail = event.message ? `: ${event.message}` : "";
-      this.#fail(
-        `the worker did not start or stopped${detail}. Serve the package's worker.js as JavaScript from this site, name its folder with the option \`assets\`, allow it in the Content-Security-Policy (worker-src), or pass worker: false`,
-      );
+      const error = this.info
+        ? failure("internal", `the engine's worker stopped${detail}`)
+        : failure("network", `the worker did not start${detail}. ${WORKER_HINT}`);
+      this.end(error);
     });
   }
 
@@ -68,7 +72,7 @@ export class Life {
     const reply = await Promise.race([ask(this.#host as Host), this.#broken]);
     this.losses = reply.losses;
     if (reply.ok) return reply.value;
-    if (reply.fatal) this.end();
+    if (reply.fatal) this.end(failure("internal", "the engine stopped during another call: try again"));
     throw errorFrom(reply.error);
   }
 
@@ -94,10 +98,10 @@ export class Life {
   }
 
   /** Ends this life; what is in flight fails. */
-  end(): void {
+  end(why: Error = failure("invalid", "the engine was disposed of")): void {
     if (this.ended) return;
     this.ended = true;
-    this.#break(failure("invalid", "the engine was disposed of"));
+    this.#break(why);
     if (this.#worker) {
       (this.#host as Remote<Host>)[releaseProxy]();
       this.#worker.terminate();
@@ -112,11 +116,6 @@ export class Life {
 
   #callback(onProgress: OnProgress | undefined): OnProgress | undefined {
     return onProgress && this.#worker ? proxy(onProgress) : onProgress;
-  }
-
-  #fail(message: string): void {
-    this.#break(failure("network", message));
-    this.end();
   }
 }
 

@@ -51,7 +51,7 @@ export class Net {
    */
   async predict(...args: [...TensorInput[], PredictOptions] | TensorInput[]): Promise<TensorOutput[]> {
     const last = args.at(-1);
-    const options = last && !isInput(last) ? (args.pop() as PredictOptions) : {};
+    const options = isOptions(last) ? (args.pop() as PredictOptions) : {};
     const inputs = (args as TensorInput[]).map((input, i) => {
       if (ArrayBuffer.isView(input)) return { data: input };
       if (isInput(input)) return { data: input.data, shape: [...input.shape] };
@@ -125,6 +125,12 @@ export class Net {
   }
 }
 
-function isInput(value: TensorInput | PredictOptions): value is TensorInput {
-  return ArrayBuffer.isView(value) || (typeof value === "object" && "data" in value && "shape" in value);
+function isInput(value: unknown): value is TensorInput {
+  return (
+    ArrayBuffer.isView(value) || (typeof value === "object" && value !== null && "data" in value && "shape" in value)
+  );
+}
+
+function isOptions(value: TensorInput | PredictOptions | undefined): value is PredictOptions {
+  return typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !("data" in value);
 }

@@ -104,9 +104,5 @@ async function isolate(response: Response): Promise<Response> {
   headers.set("Cross-Origin-Embedder-Policy", "require-corp");
   headers.set("Cross-Origin-Resource-Policy", "same-origin");
   const bodiless = response.status === 204 || response.status === 304;
-  return new Response(bodiless ? null : response.body, {
-    status: response.status,
-    statusText: response.statusText,
-    headers,
-  });
+  return new Response(bodiless ? null : response.body, { status: response.status, statusText: response.statusText, headers });
 }

@@ -1,0 +1,382 @@
+// The package in Chromium: every binary, worker and in place, WebGPU, pictures of every kind, and every error.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { launch } from "./chromium.js";
+import { convModel, modelRoutes, worst } from "./models.js";
+import { expectedBoxes, IMAGES, missingBox, VENDOR } from "./photos.js";
+import { page as html, serve } from "./server.js";
+
+const DIST = join(import.meta.dirname, "../dist");
+
+/** The glue, but a network traps on an input that begins with 666, and somewhere in the event loop on 667. */
+const BROKEN = `
+  import init, { lastPanic, Net, Runtime } from "/dist/wasm/relaxed/striate.js";
+  const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 5, 1, 3, 0, 0, 11];
+  const { f: trap } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(bytes))).exports;
+  const { predict } = Net.prototype;
+  Net.prototype.predict = function (inputs) {
+    if (inputs[0].data[0] === 666) trap();
+    return inputs[0].data[0] === 667 ? new Promise(() => setTimeout(trap)) : predict.call(this, inputs);
+  };
+  export { lastPanic, Runtime, init as default };
+`;
+
+let server;
+let browser;
+
+before(async () => {
+  const folders = {
+    "/dist/": DIST,
+    "/vendor/": VENDOR,
+    "/images/": IMAGES,
+    "/html/wasm/relaxed/": `${DIST}/wasm/relaxed/`,
+  };
+  server = await serve(
+    { ...folders, "/broken/": DIST },
+    {
+      "/": (_, response) => html(response),
+      ...modelRoutes(),
+      "/broken/wasm/relaxed/striate.js": (_, response) => {
+        response.writeHead(200, { "content-type": "text/javascript" });
+        response.end(BROKEN);
+      },
+      // The classic: a server's page for whatever it does not know, with status 200.
+      "/html/wasm/relaxed/striate_bg.wasm": (_, response) => html(response),
+      "/html/worker.js": (_, response) => html(response),
+    },
+  );
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/**
+ * Runs a function in a fresh page, with `striate` (the package), `convModel()`'s data as `conv`, and an argument.
+ * `isolated` gives the page the headers that threads need; `before` runs in the page before all else.
+ */
+async function inPage(run, argument, { isolated = false, before } = {}) {
+  const page = await browser.newPage();
+  try {
+    if (before) await page.addInitScript(before);
+    await page.goto(`${server.origin}${isolated ? "/isolated" : ""}/`);
+    const { json, weights, input, expected } = convModel();
+    const plain = { json, weights: weights.map((part) => [...new Uint8Array(part)]), input: [...input], expected };
+    return await page.evaluate(
+      async ([source, plain, argument, base]) => {
+        const striate = await import(`${base}/dist/index.js`);
+        const weights = plain.weights.map((bytes) => Uint8Array.from(bytes).buffer);
+        const conv = { ...plain, weights, input: Float32Array.from(plain.input) };
+        // An error as an object that can leave the page.
+        const caught = async (work) => {
+          try {
+            await (typeof work === "function" ? work() : work);
+            return { name: "nothing thrown" };
+          } catch (error) {
+            const { name, code, message, layer, expected, received } = error;
+            return { ours: error instanceof striate.StriateError, name, code, message, layer, expected, received };
+          }
+        };
+        // biome-ignore lint/security/noGlobalEval: a test's own function.
+        return eval(`(${source})`)({ ...striate, conv, caught, base }, argument);
+      },
+      [run.toString(), plain, argument, `${server.origin}${isolated ? "/isolated" : ""}`],
+    );
+  } finally {
+    await page.close();
+  }
+}
+
+/** Loads and runs the small network; its result and what it ran on. */
+const runConv = async ({ striate, conv }, options) => {
+  const engine = await striate(options);
+  const net = await engine.load(conv);
+  const [{ data }] = await net.predict(conv.input);
+  const report = await net.report();
+  const { info } = engine;
+  engine.dispose();
+  return { info, data: [...data], backend: report.backend };
+};
+
+describe("binaries and places", () => {
+  const { expected } = convModel();
+  for (const worker of [true, false]) {
+    test(`relaxed SIMD, ${worker ? "in a worker" : "in place"}`, async () => {
+      const { info, data } = await inPage(runConv, { backend: "wasm", worker });
+      assert.deepEqual([info.variant, info.threads, info.worker, info.backend], ["relaxed", 1, worker, "wasm"]);
+      assert.ok(worst(data, expected) < 1e-5, `${data}`);
+    });
+  }
+
+  test("threads on an isolated page", async () => {
+    const { info, data } = await inPage(runConv, { backend: "wasm", threads: 2 }, { isolated: true });
+    assert.deepEqual([info.variant, info.threads, info.notes], ["threads", 2, []]);
+    assert.ok(worst(data, expected) < 1e-5, `${data}`);
+  });
+
+  test("threads asked for where they cannot be: one thread, and a note that says why", async () => {
+    const open = await inPage(runConv, { backend: "wasm", threads: 2 });
+    assert.equal(open.info.variant, "relaxed");
+    assert.match(open.info.notes.join(), /cross-origin isolated/);
+    const window = await inPage(runConv, { backend: "wasm", threads: 2, worker: false }, { isolated: true });
+    assert.match(window.info.notes.join(), /worker/);
+    assert.ok(worst(window.data, expected) < 1e-5);
+  });
+
+  test("plain SIMD where there is no relaxed SIMD", async () => {
+    const noRelaxed = () => {
+      const { validate } = WebAssembly;
+      WebAssembly.validate = (bytes) => !bytes.join().includes("253,128,2") && validate(bytes);
+    };
+    const { info, data } = await inPage(runConv, { backend: "wasm", worker: false }, { before: noRelaxed });
+    assert.equal(info.variant, "simd");
+    assert.ok(worst(data, expected) < 1e-5);
+  });
+
+  test("WebGPU on the software adapter, in a worker and in place", async () => {
+    for (const worker of [true, false]) {
+      const options = { backend: "webgpu", allowSoftwareAdapter: true, worker };
+      const { info, data, backend } = await inPage(runConv, options);
+      assert.deepEqual([info.backend, info.adapter.software, backend], ["webgpu", true, "webgpu"]);
+      assert.ok(worst(data, expected) < 1e-4, `${data}`);
+    }
+  });
+
+  test("auto never takes a software adapter, and webgpu refuses it unless allowed", async () => {
+    const { info } = await inPage(runConv, {});
+    assert.equal(info.backend, "wasm");
+    assert.match(info.notes.join(), /software adapter/);
+    const error = await inPage(({ striate, caught }) => caught(striate({ backend: "webgpu" })));
+    assert.deepEqual([error.ours, error.code], [true, "unsupported"]);
+  });
+
+  test("a page downloads one binary", async () => {
+    const before = server.paths().length;
+    const page = await browser.newPage();
+    const binaries = [];
+    page.on("request", (request) => request.url().endsWith(".wasm") && binaries.push(request.url()));
+    await page.goto(`${server.origin}/`);
+    await page.evaluate(async () => (await (await import("/dist/index.js")).striate()).dispose());
+    await page.close();
+    assert.ok(before > 0);
+    assert.equal(binaries.length, 1, binaries.join());
+  });
+});
+
+describe("errors, and the engine working afterwards", () => {
+  /** Does something bad with an engine and a network, then runs a good one on the same engine. */
+  const survive = async (bad, options = {}) => {
+    const result = await inPage(
+      async ({ striate, conv, caught, base }, [bad, options]) => {
+        const engine = await striate({ backend: "wasm", ...options });
+        const net = await engine.load(conv);
+        // biome-ignore lint/security/noGlobalEval: a test's own function.
+        const error = await caught(() => eval(`(${bad})`)({ striate, engine, net, conv, base, caught }));
+        const before = await net.predict(conv.input);
+        const after = await (await engine.load(`${base}/models/conv/model.json`)).predict(conv.input);
+        return { error, data: [...before[0].data], fresh: [...after[0].data] };
+      },
+      [bad.toString(), options],
+    );
+    const { expected } = convModel();
+    assert.ok(worst(result.data, expected) < 1e-5 && worst(result.fresh, expected) < 1e-5, "works afterwards");
+    assert.ok(result.error.ours, `not a StriateError: ${JSON.stringify(result.error)}`);
+    return result.error;
+  };
+
+  test("models that are missing, cut off, HTML, or not supported", async () => {
+    const load = (name) => new Function("tools", `return tools.engine.load(tools.base + "/models/${name}/model.json")`);
+    const errors = {};
+    for (const name of ["gone", "cut", "short", "html", "odd"]) errors[name] = await survive(load(name));
+    assert.deepEqual(
+      [errors.gone.code, /404.*text\/html/.test(errors.gone.message)],
+      ["network", true],
+      errors.gone.message,
+    );
+    assert.deepEqual([errors.cut.code, /JSON/.test(errors.cut.message)], ["invalid", true], errors.cut.message);
+    assert.match(errors.short.message, /cut off/);
+    assert.deepEqual([errors.html.code, /HTML/.test(errors.html.message)], ["network", true], errors.html.message);
+    assert.deepEqual([errors.odd.code, errors.odd.layer], ["unsupported", "conv"], errors.odd.message);
+  });
+
+  test("a server that fails twice is asked a third time; one that says no is not", async () => {
+    const progress = await inPage(async ({ striate, base }) => {
+      const engine = await striate({ backend: "wasm" });
+      const steps = [];
+      await engine.load(`${base}/models/flaky/model.json`, { onProgress: (step) => steps.push(step) });
+      engine.dispose();
+      return steps;
+    });
+    assert.equal(server.count("/models/flaky/model.json"), 3);
+    const bytes = progress.filter((step) => step.stage === "download");
+    assert.ok(bytes.length > 0 && bytes.every((step, i) => i === 0 || step.loaded >= bytes[i - 1].loaded));
+    assert.ok(progress.some((step) => step.stage === "compile"));
+    const before = server.count("/models/gone/model.json");
+    await survive(({ engine, base }) => engine.load(`${base}/models/gone/model.json`));
+    assert.equal(server.count("/models/gone/model.json"), before + 1);
+  });
+
+  test("wrong shapes and sources", async () => {
+    const shape = await survive(({ net }) => net.predict({ data: new Float32Array(36), shape: [1, 6, 6, 1] }));
+    assert.deepEqual([shape.name, shape.code, shape.layer], ["ShapeMismatchError", "shape-mismatch", "x"]);
+    assert.match(shape.expected, /5/);
+    assert.match(shape.received, /6/);
+    assert.equal((await survive(({ net }) => net.predict("picture"))).code, "invalid");
+    assert.equal((await survive(({ engine }) => engine.load([]))).code, "invalid");
+  });
+
+  test("aborting in the middle of a download", async () => {
+    const error = await survive(async ({ engine, base }) => {
+      const stop = new AbortController();
+      setTimeout(() => stop.abort(), 100);
+      await engine.load(`${base}/models/slow/model.json`, { signal: stop.signal });
+    });
+    assert.deepEqual([error.name, error.code], ["AbortedError", "aborted"]);
+  });
+
+  test("a fault inside restarts the engine; networks come back by themselves", async () => {
+    for (const worker of [true, false]) {
+      for (const poison of [666, 667]) {
+        const result = await inPage(
+          async ({ striate, conv, caught, base }, [worker, poison]) => {
+            const engine = await striate({ backend: "wasm", worker, assets: `${base}/broken/` });
+            let restarts = 0;
+            engine.addEventListener("restart", () => restarts++);
+            const net = await engine.load(conv);
+            const error = await caught(net.predict(new Float32Array(25).fill(poison)));
+            const [{ data }] = await net.predict(conv.input);
+            engine.dispose();
+            return { error, data: [...data], restarts };
+          },
+          [worker, poison],
+        );
+        assert.deepEqual([result.error.ours, result.restarts], [true, 1], JSON.stringify(result.error));
+        assert.match(result.error.code, /internal|resource/);
+        assert.ok(worst(result.data, convModel().expected) < 1e-5);
+      }
+    }
+  });
+
+  test("HTML in place of the binary or the worker", async () => {
+    const start = ({ striate, caught, base }, options) =>
+      caught(striate({ backend: "wasm", assets: `${base}/html/`, ...options }));
+    const binary = await inPage(start, { worker: false });
+    assert.deepEqual([binary.ours, binary.code], [true, "network"], JSON.stringify(binary));
+    assert.match(binary.message, /striate_bg\.wasm answered 200.*text\/html.*not a WebAssembly binary/);
+    const worker = await inPage(start, { worker: true });
+    assert.deepEqual([worker.ours, worker.code], [true, "network"], JSON.stringify(worker));
+    assert.match(worker.message, /worker/);
+    const gone = await inPage(({ striate, caught, base }) =>
+      caught(striate({ backend: "wasm", worker: false, assets: `${base}/nowhere/` })),
+    );
+    assert.match(gone.message, /404/);
+  });
+});
+
+const SSD = join(VENDOR, "ssd_mobilenetv2_oidv4/model.tflite");
+const missing = !existsSync(SSD) && "NOT RUN: the model is missing; `cargo xtask models` fetches it";
+
+describe("pictures", { skip: missing }, () => {
+  test("every kind of source finds the same things", async () => {
+    const [{ name, boxes }] = expectedBoxes("ssd_mobilenetv2_oidv4");
+    const results = await inPage(async ({ striate, base }, name) => {
+      const engine = await striate({ backend: "wasm" });
+      const net = await engine.load(`${base}/vendor/ssd_mobilenetv2_oidv4/model.tflite`);
+      const url = `${base}/images/${name}`;
+      const image = Object.assign(new Image(), { src: url });
+      await image.decode();
+      const size = [image.naturalWidth, image.naturalHeight];
+      const canvas = Object.assign(document.createElement("canvas"), { width: size[0], height: size[1] });
+      canvas.getContext("2d").drawImage(image, 0, 0);
+      const offscreen = new OffscreenCanvas(...size);
+      offscreen.getContext("2d").drawImage(image, 0, 0);
+      const sources = {
+        blob: await (await fetch(url)).blob(),
+        image,
+        canvas,
+        offscreen,
+        data: canvas.getContext("2d").getImageData(0, 0, ...size),
+        bitmap: await createImageBitmap(image),
+        frame: new VideoFrame(canvas, { timestamp: 0 }),
+      };
+      const found = {};
+      for (const [kind, source] of Object.entries(sources)) found[kind] = [...(await net.detect(source))];
+      // The caller's own are still the caller's.
+      const kept = [sources.bitmap.width, sources.frame.displayWidth, sources.data.data.length];
+      sources.frame.close();
+      return { found, kept };
+    }, name);
+    assert.ok(results.kept.every((value) => value > 0));
+    for (const [kind, found] of Object.entries(results.found)) {
+      assert.equal(missingBox(found, boxes), undefined, `${kind}: ${JSON.stringify(found)}`);
+    }
+  });
+
+  test("pictures that are empty, closed, huge or no pictures at all", async () => {
+    const errors = await inPage(async ({ striate, caught, base }) => {
+      const engine = await striate({ backend: "wasm" });
+      const net = await engine.load(`${base}/vendor/ssd_mobilenetv2_oidv4/model.tflite`);
+      const closed = await createImageBitmap(new ImageData(4, 4));
+      closed.close();
+      const video = document.createElement("video");
+      // The header of a 12,000 x 9,000 JPEG behind a fat segment, and of a PNG of that size: nothing is decoded.
+      const segment = (kind, length) => [0xff, kind, length >> 8, length & 255, ...new Array(length - 2).fill(0)];
+      const jpeg = [
+        0xff,
+        0xd8,
+        ...segment(0xe1, 5000),
+        0xff,
+        0xc0,
+        0,
+        17,
+        8,
+        9000 >> 8,
+        9000 & 255,
+        12000 >> 8,
+        12000 & 255,
+        3,
+      ];
+      const png = new DataView(new ArrayBuffer(40));
+      [0x89504e47, 0x0d0a1a0a, 13, 0x49484452, 12000, 9000].forEach((word, i) => void png.setUint32(i * 4, word));
+      const canvas = Object.assign(document.createElement("canvas"), { width: 12000, height: 9000 });
+      const bad = {
+        empty: Object.assign(document.createElement("canvas"), { width: 0, height: 0 }),
+        closed,
+        video,
+        image: new Image(),
+        jpeg: new Blob([Uint8Array.from([...jpeg, ...new Array(40).fill(0)])]),
+        png: new Blob([png]),
+        canvas,
+        text: new Blob(["this is no picture, whatever its name may say"]),
+        nothing: null,
+        word: "photo.png",
+      };
+      const errors = {};
+      for (const [kind, source] of Object.entries(bad)) errors[kind] = await caught(net.detect(source));
+      const photo = await (await fetch(`${base}/images/chelsea.png`)).blob();
+      errors.options = await caught(net.detect(photo, { scoreThreshold: "high" }));
+      const found = await net.detect(photo);
+      return { errors, found: found.length };
+    });
+    const codes = Object.fromEntries(Object.entries(errors.errors).map(([kind, error]) => [kind, error.code]));
+    assert.deepEqual(codes, {
+      empty: "invalid",
+      closed: "invalid",
+      video: "invalid",
+      image: "invalid",
+      jpeg: "resource",
+      png: "resource",
+      canvas: "resource",
+      text: "invalid",
+      nothing: "unsupported",
+      word: "unsupported",
+      options: "invalid",
+    });
+    assert.match(errors.errors.jpeg.message, /64 megapixels.*scale it down/);
+    assert.equal(errors.errors.jpeg.received, "12000 x 9000");
+    assert.ok(errors.found > 0, "works afterwards");
+  });
+});

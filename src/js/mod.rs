@@ -1,0 +1,47 @@
+//! The wasm-bindgen surface: thin, converts and forwards. `npm/src/wasm.ts` is its other side, and the only caller.
+//!
+//! Errors leave as plain objects with the fields of [`crate::Error`]; the TypeScript side makes classes of them. A panic
+//! is a fault of this crate: its message is kept for [`last_panic`], and the page throws the instance away.
+
+mod convert;
+mod net;
+mod probe;
+mod promise;
+mod runtime;
+
+use std::sync::{Mutex, Once, PoisonError};
+
+use wasm_bindgen::prelude::*;
+
+pub use net::Net;
+pub use runtime::Runtime;
+
+#[cfg(feature = "threads")]
+pub use wasm_bindgen_rayon::init_thread_pool;
+
+/// What the panic that stopped this instance said; nothing if it was the allocator that gave up.
+static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+/// The message of the panic that stopped this instance, if one did.
+#[wasm_bindgen(js_name = lastPanic)]
+pub fn last_panic() -> Option<String> {
+    LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Prints panics to the console, with their place, and keeps the message.
+fn catch_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        std::panic::set_hook(Box::new(|info| {
+            console_error_panic_hook::hook(info);
+            *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(info.to_string());
+        }));
+    });
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// Milliseconds, with fractions; in windows, workers and Node.
+    #[wasm_bindgen(js_namespace = performance)]
+    fn now() -> f64;
+}

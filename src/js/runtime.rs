@@ -1,0 +1,58 @@
+//! The device that networks run on.
+
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+use super::{Net, catch_panics, convert, probe, promise};
+use crate::error::{Error, Result};
+use crate::formats::{ImportOptions, tfjs, tflite};
+use crate::session::Device;
+
+/// A CPU or GPU; makes networks.
+#[wasm_bindgen]
+pub struct Runtime {
+    device: Device,
+}
+
+#[wasm_bindgen]
+impl Runtime {
+    /// The SIMD backend.
+    pub fn cpu() -> Runtime {
+        catch_panics();
+        Runtime { device: Device::Cpu }
+    }
+
+    /// `AdapterInfo` of the GPU, or `undefined`.
+    pub fn adapter(&self) -> Result<JsValue, JsValue> {
+        match &self.device {
+            Device::Cpu => Ok(JsValue::UNDEFINED),
+        }
+    }
+
+    /// Milliseconds for one run of a small convolution network; takes about 50 ms.
+    pub fn probe(&self) -> Promise {
+        let device = self.device.clone();
+        promise::promise(async move { Ok(probe::milliseconds(device).await?.into()) })
+    }
+
+    /// Imports a model. `weights` are the weight files one after the other, and nothing for TFLite.
+    pub fn load(
+        &self,
+        format: &str,
+        model: Vec<u8>,
+        weights: &Uint8Array,
+        outputs: Option<Vec<String>>,
+    ) -> Result<Net, JsValue> {
+        self.import(format, model, weights, outputs).map_err(|e| convert::error(&e))
+    }
+
+    fn import(&self, format: &str, model: Vec<u8>, weights: &Uint8Array, outputs: Option<Vec<String>>) -> Result<Net> {
+        let options = ImportOptions { outputs };
+        let imported = match format {
+            "tfjs" => tfjs::import(&model, &weights.to_vec(), &options)?,
+            "tflite" => tflite::import(&model, &options)?,
+            _ => return Err(Error::unsupported(format!("models of format {format}; there is tfjs and tflite"))),
+        };
+        Net::new(imported.graph, self.device.clone())
+    }
+}
