@@ -1,6 +1,10 @@
 //! A network ready to run: the graph optimised once, compiled for each set of input types, on one device.
 
 use crate::backend::cpu::{self, InputMut};
+#[cfg(feature = "webgpu")]
+use crate::backend::gpu::{self, Gpu};
+#[cfg(feature = "webgpu")]
+use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::passes;
@@ -12,6 +16,9 @@ use crate::tensor::{Data, Tensor, TensorType};
 pub enum Device {
     /// SIMD kernels, on as many threads as the pool has.
     Cpu,
+    /// Compute shaders.
+    #[cfg(feature = "webgpu")]
+    Gpu(Gpu),
 }
 
 impl Device {
@@ -19,6 +26,8 @@ impl Device {
     pub fn name(&self) -> &'static str {
         match self {
             Device::Cpu => "cpu",
+            #[cfg(feature = "webgpu")]
+            Device::Gpu(_) => "webgpu",
         }
     }
 }
@@ -83,6 +92,19 @@ struct Compiled {
 
 enum Executable {
     Cpu(Box<cpu::Executable>),
+    #[cfg(feature = "webgpu")]
+    Gpu(Box<gpu::Executable>),
+}
+
+impl Executable {
+    /// Bytes of intermediate results, and of weights.
+    fn bytes(&self) -> (usize, usize) {
+        match self {
+            Executable::Cpu(executable) => (executable.peak_bytes(), executable.weight_bytes()),
+            #[cfg(feature = "webgpu")]
+            Executable::Gpu(executable) => (executable.peak_bytes(), executable.weight_bytes()),
+        }
+    }
 }
 
 impl Session {
@@ -102,7 +124,45 @@ impl Session {
     }
 
     /// Compiles for these input types, unless that is done already. Errors name the input or the node.
+    ///
+    /// A GPU that was lost is opened again, here and in [`Session::run`], and the work done once more.
     pub async fn prepare(&mut self, inputs: &[TensorType], progress: &mut dyn FnMut(Progress)) -> Result<()> {
+        match self.compile(inputs, progress).await {
+            #[cfg(feature = "webgpu")]
+            Err(error) if error.kind() == ErrorKind::DeviceLost => {
+                self.renew(error).await?;
+                self.compile(inputs, progress).await
+            }
+            result => result,
+        }
+    }
+
+    /// Runs the network; outputs in the graph's order. Compiles first if these input types are new.
+    pub async fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        match self.attempt(inputs).await {
+            #[cfg(feature = "webgpu")]
+            Err(error) if error.kind() == ErrorKind::DeviceLost => {
+                self.renew(error).await?;
+                self.attempt(inputs).await
+            }
+            result => result,
+        }
+    }
+
+    /// Opens the GPU again after it was lost. The graph still has the weights; what was compiled is gone.
+    #[cfg(feature = "webgpu")]
+    async fn renew(&mut self, loss: Error) -> Result<()> {
+        let Device::Gpu(lost) = &self.device else { return Err(loss) };
+        let again = Gpu::new(lost.options()).await;
+        let gpu =
+            again.map_err(|e| Error::device_lost(format!("{}, and it does not come back: {e}", loss.message())))?;
+        self.compiled.clear();
+        self.device = Device::Gpu(gpu);
+        self.losses += 1;
+        Ok(())
+    }
+
+    async fn compile(&mut self, inputs: &[TensorType], progress: &mut dyn FnMut(Progress)) -> Result<()> {
         if let Some(found) = self.compiled.iter().position(|c| c.inputs == inputs) {
             let used = self.compiled.remove(found);
             self.compiled.push(used);
@@ -119,15 +179,19 @@ impl Session {
                 progress(Progress { done: 1, total: 1 });
                 Executable::Cpu(Box::new(executable))
             }
+            #[cfg(feature = "webgpu")]
+            Device::Gpu(gpu) => {
+                let mut tell = |done, total| progress(Progress { done, total });
+                Executable::Gpu(Box::new(gpu::Executable::compile(gpu, &self.graph, inputs, &mut tell).await?))
+            }
         };
         self.compiled.push(Compiled { inputs: inputs.to_vec(), executable });
         Ok(())
     }
 
-    /// Runs the network; outputs in the graph's order. Compiles first if these input types are new.
-    pub async fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    async fn attempt(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         let kinds: Vec<TensorType> = inputs.iter().map(Tensor::kind).collect();
-        self.prepare(&kinds, &mut |_| ()).await?;
+        self.compile(&kinds, &mut |_| ()).await?;
         let Some(Compiled { executable, .. }) = self.compiled.last_mut() else {
             return Err(Error::invalid("nothing is compiled"));
         };
@@ -139,16 +203,21 @@ impl Session {
                 executable.run()?;
                 Ok((0..self.graph.outputs().len()).map(|i| executable.output(i).to_tensor()).collect())
             }
+            #[cfg(feature = "webgpu")]
+            Executable::Gpu(executable) => {
+                for (i, input) in inputs.iter().enumerate() {
+                    executable.write_input(i, input)?;
+                }
+                executable.submit()?;
+                executable.read_outputs().await
+            }
         }
     }
 
     /// What the network costs: for the input types used last, or else for the declared ones with a batch of one.
     pub fn report(&self) -> Report {
         let backend = self.device.name();
-        let (peak_bytes, weight_bytes) = match self.compiled.last().map(|c| &c.executable) {
-            Some(Executable::Cpu(executable)) => (executable.peak_bytes(), executable.weight_bytes()),
-            None => (0, 0),
-        };
+        let (peak_bytes, weight_bytes) = self.compiled.last().map_or((0, 0), |c| c.executable.bytes());
         let inputs = self.compiled.last().map_or_else(|| self.graph.default_inputs(), |c| c.inputs.clone());
         let placement = match self.graph.infer(&inputs) {
             Ok(types) => {
@@ -251,5 +320,24 @@ mod tests {
         assert_eq!(error.expected(), Some("float32 [?, ?, ?, 1]"));
         assert!(pollster::block_on(session.run(&[])).is_err());
         assert_eq!(pollster::block_on(session.run(&[image(3)])).unwrap(), [expected(3)]);
+    }
+
+    #[cfg(feature = "webgpu")]
+    #[test]
+    fn a_lost_gpu_is_opened_again() {
+        let options = gpu::GpuOptions { allow_software: true, ..Default::default() };
+        let gpu = match pollster::block_on(Gpu::new(options)) {
+            Ok(gpu) => gpu,
+            Err(error) => return eprintln!("NOT RUN: {error}; `cargo xtask setup` installs a software Vulkan"),
+        };
+        let mut session = Session::new(network(), Device::Gpu(gpu.clone())).unwrap();
+        assert_eq!(pollster::block_on(session.run(&[image(5)])).unwrap(), [expected(5)]);
+        gpu.destroy();
+        assert_eq!(pollster::block_on(session.run(&[image(5)])).unwrap(), [expected(5)]);
+        let report = session.report();
+        assert_eq!((report.backend, report.losses), ("webgpu", 1));
+        // What comes to the dead device later finds a way too.
+        let mut other = Session::new(network(), Device::Gpu(gpu)).unwrap();
+        assert_eq!(pollster::block_on(other.run(&[image(3)])).unwrap(), [expected(3)]);
     }
 }

@@ -195,6 +195,8 @@ impl Boxes {
     fn new(detector: Detector, graph: Graph, device: Device) -> Result<Boxes> {
         let graph = match &device {
             Device::Cpu => detector.head_graph(graph)?,
+            #[cfg(feature = "webgpu")]
+            Device::Gpu(_) => detector.extend_graph(graph)?,
         };
         let [height, width] = detector.input().size;
         let input = Tensor::zeros(&TensorType::f32([1, height, width, 3]));

@@ -22,10 +22,31 @@ impl Runtime {
         Runtime { device: Device::Cpu }
     }
 
+    /// The WebGPU backend. The page must have made sure that there is WebGPU.
+    #[cfg(feature = "webgpu")]
+    pub fn webgpu(allow_software: bool) -> Promise {
+        use crate::backend::gpu::{Gpu, GpuOptions};
+        catch_panics();
+        promise::promise(async move {
+            let gpu = Gpu::new(GpuOptions { allow_software, ..GpuOptions::default() }).await?;
+            Ok(Runtime { device: Device::Gpu(gpu) }.into())
+        })
+    }
+
     /// `AdapterInfo` of the GPU, or `undefined`.
     pub fn adapter(&self) -> Result<JsValue, JsValue> {
         match &self.device {
             Device::Cpu => Ok(JsValue::UNDEFINED),
+            #[cfg(feature = "webgpu")]
+            Device::Gpu(gpu) => {
+                let info = gpu.info();
+                convert::object(&[
+                    ("name", info.name.as_str().into()),
+                    ("vendor", info.vendor.as_str().into()),
+                    ("software", info.is_fallback.into()),
+                ])
+                .map_err(|e| convert::error(&e))
+            }
         }
     }
 
