@@ -247,12 +247,13 @@ fn extent([height, width]: [usize; 2]) -> wgpu::Extent3d {
     wgpu::Extent3d { width: width as u32, height: height as u32, depth_or_array_layers: 1 }
 }
 
-/// Where the `output` rows (or columns) of a part lie in a picture of `input` ones: half-pixel centres, clamped.
+/// Where the `output` rows (or columns) of a part lie in a picture of `input` ones: half-pixel centres, clamped. In double
+/// precision, as the CPU's resizing has it.
 fn taps(input: usize, output: usize, start: f32, length: f32) -> impl Iterator<Item = Tap> {
-    let (scale, last) = (length / output as f32, (input - 1) as f32);
+    let (start, scale, last) = (start as f64, length as f64 / output as f64, (input - 1) as f64);
     (0..output).map(move |o| {
-        let at = (start + (o as f32 + 0.5) * scale - 0.5).clamp(0.0, last);
+        let at = (start + (o as f64 + 0.5) * scale - 0.5).clamp(0.0, last);
         let low = at.floor();
-        Tap { low: low as u32, high: (low + 1.0).min(last) as u32, weight: at - low, _pad: 0 }
+        Tap { low: low as u32, high: (low + 1.0).min(last) as u32, weight: (at - low) as f32, _pad: 0 }
     })
 }
