@@ -25,7 +25,11 @@ const DATA = {
 };
 
 /** Small files of `public/` that belong to the application. */
-const PUBLIC = ["icon.svg", "manifest.webmanifest", ...readdirSync(join(root, "public/thumbs")).map((name) => `thumbs/${name}`)];
+const PUBLIC = [
+  "icon.svg",
+  "manifest.webmanifest",
+  ...readdirSync(join(root, "public/thumbs")).map((name) => `thumbs/${name}`),
+];
 
 function data() {
   return {
@@ -84,7 +88,10 @@ export default defineConfig({
     reportCompressedSize: false,
     rolldownOptions: {
       input: { index: join(root, "index.html"), sw: join(root, "src/sw.ts") },
-      output: { assetFileNames, entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+      output: {
+        assetFileNames,
+        entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js"),
+      },
     },
   },
 });

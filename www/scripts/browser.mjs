@@ -3,7 +3,13 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { chromium } from "playwright-core";
 
-const QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
+const QUIET = [
+  "--no-sandbox",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
 /** WebGPU on an emulated GPU: correct and slow. The page uses one only with `?software-adapter`. */
 export const SOFTWARE_WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
@@ -43,7 +49,11 @@ export async function readResults(page, picture, timeout = 120_000) {
 /** The detections as the page lists them: label, score and box (x, y, width, height) in pixels of the picture. */
 export function readList(page) {
   return page.$$eval("#found li:not([hidden])", (items) =>
-    items.map(({ dataset }) => ({ label: dataset.label, score: Number(dataset.score), box: dataset.box.split(" ").map(Number) })),
+    items.map(({ dataset }) => ({
+      label: dataset.label,
+      score: Number(dataset.score),
+      box: dataset.box.split(" ").map(Number),
+    })),
   );
 }
 
@@ -67,7 +77,10 @@ export function compare(found, expected) {
   const left = [...found];
   const rows = expected.map((want) => {
     const same = left.filter(({ label }) => label === want.label);
-    const got = same.reduce((best, each) => (best && iou(best.box, want.box) >= iou(each.box, want.box) ? best : each), undefined);
+    const got = same.reduce(
+      (best, each) => (best && iou(best.box, want.box) >= iou(each.box, want.box) ? best : each),
+      undefined,
+    );
     if (!got) return { want, wrong: "not found" };
     left.splice(left.indexOf(got), 1);
     const overlap = iou(got.box, want.box);

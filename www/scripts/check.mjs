@@ -15,14 +15,26 @@ const folder = process.env.STRIATE_SCREENSHOTS ?? fileURLToPath(new URL("../../t
 mkdirSync(folder, { recursive: true });
 
 const plain = await serve();
-const isolated = process.env.STRIATE_URL ? { url: process.env.STRIATE_URL, close: () => {} } : await serve({ isolated: true });
+const isolated = process.env.STRIATE_URL
+  ? { url: process.env.STRIATE_URL, close: () => {} }
+  : await serve({ isolated: true });
 const browser = await launch(SOFTWARE_WEBGPU);
 let wrong = 0;
 
 /** The three engines: what to ask the page for, and what it must then say it runs. */
 const ENGINES = [
-  { name: "wasm, one thread", site: plain, query: "backend=wasm", runs: { backend: "wasm", variant: "relaxed", threads: "1" } },
-  { name: "wasm, 2 threads", site: isolated, query: "backend=wasm&threads=2", runs: { backend: "wasm", variant: "threads", threads: "2" } },
+  {
+    name: "wasm, one thread",
+    site: plain,
+    query: "backend=wasm",
+    runs: { backend: "wasm", variant: "relaxed", threads: "1" },
+  },
+  {
+    name: "wasm, 2 threads",
+    site: isolated,
+    query: "backend=wasm&threads=2",
+    runs: { backend: "wasm", variant: "threads", threads: "2" },
+  },
   { name: "WebGPU (emulated)", site: plain, query: "backend=webgpu&software-adapter", runs: { backend: "webgpu" } },
 ];
 
@@ -59,7 +71,13 @@ async function checkEngine({ name, site, query, runs }, model) {
 
 function report(engine, model, photo, { want, got, overlap, wrong: what }) {
   const box = (got ?? want).box.map((side) => side.toFixed(1)).join(", ");
-  const cells = [got?.label ?? "–", got?.score.toFixed(4) ?? "–", want ? want.score.toFixed(4) : "–", overlap?.toFixed(3) ?? "–", box];
+  const cells = [
+    got?.label ?? "–",
+    got?.score.toFixed(4) ?? "–",
+    want ? want.score.toFixed(4) : "–",
+    overlap?.toFixed(3) ?? "–",
+    box,
+  ];
   const text = line(engine, model, photo, ...cells);
   if (what) fail(`${text}  ${want?.label ?? ""} ${what}`);
   else console.log(text);
@@ -72,7 +90,10 @@ function fail(text) {
 
 function line(...cells) {
   const widths = [18, 10, 10, 11, 7, 9, 6];
-  return cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" ").trimEnd();
+  return cells
+    .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+    .join(" ")
+    .trimEnd();
 }
 
 async function takeScreenshots() {

@@ -52,7 +52,8 @@ export class Camera {
     const generation = ++this.#generation;
     if (!navigator.mediaDevices?.getUserMedia) throw new CameraError("insecure");
     const size = { width: { ideal: 1280 }, height: { ideal: 720 } };
-    const which: MediaTrackConstraints = device === undefined ? { facingMode: "user" } : { deviceId: { exact: device } };
+    const which: MediaTrackConstraints =
+      device === undefined ? { facingMode: "user" } : { deviceId: { exact: device } };
     let stream: MediaStream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { ...size, ...which } });

@@ -7,8 +7,8 @@ const known = new Map<string, string>();
 
 export function colourOf(label: string): string {
   const key = label.toLowerCase();
-  let colour = known.get(key);
-  if (!colour) known.set(key, (colour = mix(key)));
+  const colour = known.get(key) ?? mix(key);
+  known.set(key, colour);
   return colour;
 }
 

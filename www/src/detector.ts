@@ -1,11 +1,25 @@
-import { type Detections, type Engine, type EngineInfo, type ImageSource, type Net, type Progress, striate, StriateError } from "striate";
-import { download, DownloadError, forget } from "./download.ts";
+import {
+  type Detections,
+  type Engine,
+  type EngineInfo,
+  type ImageSource,
+  type Net,
+  type Progress,
+  StriateError,
+  striate,
+} from "striate";
+import { DownloadError, download, forget } from "./download.ts";
 import type { Model } from "./models.ts";
 import type { BackendChoice, Settings } from "./settings.ts";
 
 export type Phase =
   | { readonly phase: "idle" }
-  | { readonly phase: "loading"; readonly step: "engine" | "download" | "compile"; readonly done: number; readonly total: number | undefined }
+  | {
+      readonly phase: "loading";
+      readonly step: "engine" | "download" | "compile";
+      readonly done: number;
+      readonly total: number | undefined;
+    }
   | { readonly phase: "ready"; readonly engine: EngineInfo; readonly model: Model }
   | { readonly phase: "failed"; readonly error: unknown };
 
@@ -31,7 +45,11 @@ export class Detector {
   #busy = false;
 
   /** `recovered` is told of losses the engine has already made good by itself. */
-  constructor(settings: Settings, changed: (phase: Phase) => void, recovered: (from: "devicelost" | "restart") => void) {
+  constructor(
+    settings: Settings,
+    changed: (phase: Phase) => void,
+    recovered: (from: "devicelost" | "restart") => void,
+  ) {
     this.#settings = settings;
     this.#changed = changed;
     this.#recovered = recovered;
@@ -102,9 +120,13 @@ export class Detector {
     try {
       const [first, ...rest] = got.files;
       if (!first) throw new DownloadError(`The model ${model.name} names no files.`);
-      this.#net = await engine.load(rest.length === 0 ? first : { json: first, weights: rest }, { signal, onProgress: compiling });
+      this.#net = await engine.load(rest.length === 0 ? first : { json: first, weights: rest }, {
+        signal,
+        onProgress: compiling,
+      });
     } catch (error) {
-      if (error instanceof StriateError && error.code === "invalid") throw new BrokenModel(error.message, { cause: error });
+      if (error instanceof StriateError && error.code === "invalid")
+        throw new BrokenModel(error.message, { cause: error });
       throw error;
     }
     await got.keep();
@@ -116,7 +138,12 @@ export class Detector {
     this.#engine?.dispose();
     this.#engine = undefined;
     const { threads, softwareAdapter } = this.#settings;
-    const engine = await striate({ backend, allowSoftwareAdapter: softwareAdapter, signal, ...(threads ? { threads } : {}) });
+    const engine = await striate({
+      backend,
+      allowSoftwareAdapter: softwareAdapter,
+      signal,
+      ...(threads ? { threads } : {}),
+    });
     engine.addEventListener("devicelost", () => this.#recovered("devicelost"));
     engine.addEventListener("restart", () => this.#recovered("restart"));
     this.#backend = backend;

@@ -26,7 +26,10 @@ export interface DownloadOptions {
   readonly onProgress?: (received: number) => void;
 }
 
-export async function download(urls: readonly string[], { signal, onProgress }: DownloadOptions = {}): Promise<Download> {
+export async function download(
+  urls: readonly string[],
+  { signal, onProgress }: DownloadOptions = {},
+): Promise<Download> {
   const kept = await readCache(urls);
   if (kept) return { files: kept, cached: true, keep: async () => {} };
   let received = 0;
@@ -72,7 +75,11 @@ async function readCache(urls: readonly string[]): Promise<ArrayBuffer[] | undef
   return files.every((file) => file !== undefined) ? files : undefined;
 }
 
-async function fetchBytes(url: string, signal: AbortSignal | undefined, onBytes: (bytes: number) => void): Promise<ArrayBuffer> {
+async function fetchBytes(
+  url: string,
+  signal: AbortSignal | undefined,
+  onBytes: (bytes: number) => void,
+): Promise<ArrayBuffer> {
   try {
     const response = await fetch(url, signal ? { signal } : {});
     if (!response.ok || !response.body) {

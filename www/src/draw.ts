@@ -33,7 +33,13 @@ const FONT = '"Instrument Sans", system-ui, sans-serif';
  * Draws boxes and labels. A box is a coloured line between two dark hairlines, so it shows on snow and on soot; its label is dark
  * text on the class colour and moves down where it would cover another label. `focus` is the index of the box to bring out.
  */
-export function drawBoxes(context: CanvasRenderingContext2D, boxes: readonly Box[], at: Placement, ratio: number, focus = -1): void {
+export function drawBoxes(
+  context: CanvasRenderingContext2D,
+  boxes: readonly Box[],
+  at: Placement,
+  ratio: number,
+  focus = -1,
+): void {
   const { canvas } = context;
   context.clearRect(0, 0, canvas.width, canvas.height);
   const placed = boxes.map((box) => place(box, at));
@@ -62,7 +68,13 @@ function place(box: Box, at: Placement): Rect {
   return { x: at.x + x0, y: at.y + y0, width: x1 - x0, height: y1 - y0 };
 }
 
-function drawFrame(context: CanvasRenderingContext2D, rect: Rect, colour: string, ratio: number, bright: boolean): void {
+function drawFrame(
+  context: CanvasRenderingContext2D,
+  rect: Rect,
+  colour: string,
+  ratio: number,
+  bright: boolean,
+): void {
   const line = 2.5 * ratio;
   const inset = line / 2 + ratio;
   const { x, y } = { x: rect.x + inset, y: rect.y + inset };
@@ -81,7 +93,13 @@ function drawFrame(context: CanvasRenderingContext2D, rect: Rect, colour: string
   context.globalAlpha = 1;
 }
 
-function drawLabel(context: CanvasRenderingContext2D, box: Box, rect: Rect, taken: readonly Rect[], ratio: number): Rect {
+function drawLabel(
+  context: CanvasRenderingContext2D,
+  box: Box,
+  rect: Rect,
+  taken: readonly Rect[],
+  ratio: number,
+): Rect {
   const { canvas } = context;
   const size = 13 * ratio;
   const height = Math.round(23 * ratio);

@@ -5,7 +5,11 @@ import { askForThreads, isolation } from "./offline.ts";
 import type { BackendChoice } from "./settings.ts";
 
 const VARIANTS = { simd: "SIMD", relaxed: "relaxed SIMD", threads: "relaxed SIMD" } as const;
-const STEPS = { engine: "Starting the engine", download: "Fetching the model", compile: "Preparing the network" } as const;
+const STEPS = {
+  engine: "Starting the engine",
+  download: "Fetching the model",
+  compile: "Preparing the network",
+} as const;
 
 const RECOVERED = {
   devicelost: "The graphics card was lost for a moment; the network was set up again by itself.",
@@ -30,9 +34,11 @@ export class EnginePanel {
     this.#loading.hidden = phase.phase !== "loading";
     switch (phase.phase) {
       case "loading":
-        return this.#showProgress(phase.step, phase.done, phase.total);
+        this.#showProgress(phase.step, phase.done, phase.total);
+        break;
       case "ready":
-        return this.#showEngine(phase.engine, choice);
+        this.#showEngine(phase.engine, choice);
+        break;
       case "idle":
       case "failed":
         setText(this.#running, "Not running.");
@@ -50,7 +56,10 @@ export class EnginePanel {
   #showProgress(step: keyof typeof STEPS, done: number, total: number | undefined): void {
     const share = total ? done / total : undefined;
     setText(this.#what, STEPS[step]);
-    setText(this.#figures, step === "compile" || !total ? "" : `${megabytes(done).split(" ")[0]} / ${megabytes(total)}`);
+    setText(
+      this.#figures,
+      step === "compile" || !total ? "" : `${megabytes(done).split(" ")[0]} / ${megabytes(total)}`,
+    );
     setText(this.#running, `${STEPS[step]} …`);
     this.#bar.classList.toggle("unknown", share === undefined);
     if (share === undefined) {
@@ -68,16 +77,17 @@ export class EnginePanel {
       this.#running,
       backend === "webgpu" ? `WebGPU on ${describe(adapter)}` : `WebAssembly with ${VARIANTS[variant]}, ${cores}`,
     );
-    this.#running.dataset["backend"] = backend;
-    this.#running.dataset["variant"] = variant;
-    this.#running.dataset["threads"] = String(threads);
+    this.#running.dataset.backend = backend;
+    this.#running.dataset.variant = variant;
+    this.#running.dataset.threads = String(threads);
 
     const isolated = isolation();
     const notes = [...info.notes];
     if (choice === "auto" && backend === "wasm" && !("gpu" in navigator)) {
       notes.unshift("This browser has no WebGPU, so the processor does the work. The boxes are the same.");
     }
-    if (isolated === "refused" && backend === "wasm") notes.unshift("This browser did not turn threads on; one core does the work.");
+    if (isolated === "refused" && backend === "wasm")
+      notes.unshift("This browser did not turn threads on; one core does the work.");
     this.#note.hidden = notes.length === 0;
     setText(this.#note, notes.join(" "));
     this.#threads.hidden = backend !== "wasm" || isolated !== "possible";

@@ -1,6 +1,6 @@
-import type { Box } from "./draw.ts";
 import { colourOf } from "./colour.ts";
 import { element, make, setText } from "./dom.ts";
+import type { Box } from "./draw.ts";
 
 /** How often a screen reader hears of a change, and how often the list changes under the eyes, in milliseconds. */
 const ANNOUNCE_EVERY = 2500;
@@ -85,9 +85,9 @@ function fill({ item, swatch, label, where, score }: Row, box: Box): void {
   setText(where, `${Math.round(box.width)} × ${Math.round(box.height)} at ${Math.round(box.x)}, ${Math.round(box.y)}`);
   setText(score, `${Math.round(box.score * 100)}%`);
   // Unrounded, for the scripts that compare the page with the expected results.
-  item.dataset["label"] = box.label;
-  item.dataset["score"] = String(box.score);
-  item.dataset["box"] = [box.x, box.y, box.width, box.height].join(" ");
+  item.dataset.label = box.label;
+  item.dataset.score = String(box.score);
+  item.dataset.box = [box.x, box.y, box.width, box.height].join(" ");
 }
 
 /** "2 Car, 1 Person", most frequent first. */

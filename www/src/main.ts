@@ -1,22 +1,22 @@
+import type { Detection } from "striate";
 import { listenForFiles } from "./arrivals.ts";
 import { Camera, CameraError } from "./camera.ts";
 import { Detector, type Phase } from "./detector.ts";
-import { download } from "./download.ts";
 import { Choice, element, make, megabytes, setText } from "./dom.ts";
+import { download } from "./download.ts";
 import { EnginePanel } from "./engine-panel.ts";
 import { FoundList } from "./found.ts";
 import { followFrames } from "./frames.ts";
 import { explain, type Ways } from "./messages.ts";
 import { Meter } from "./meter.ts";
-import { findModel, type Model, type ModelId, MODELS } from "./models.ts";
+import { MODELS, type Model, type ModelId, modelOf, parseModel } from "./models.ts";
 import { NoticeCard } from "./notice.ts";
 import { keepOffline, keepVariant } from "./offline.ts";
 import { openPhoto, PhotoError, shrinkPhoto } from "./photo.ts";
-import { SAMPLES, showSamples } from "./samples.ts";
+import { FIRST_SAMPLE, SAMPLES, showSamples } from "./samples.ts";
 import { type BackendChoice, parseBackend, readSettings } from "./settings.ts";
 import { Stage } from "./stage.ts";
 import { offerThemes } from "./theme.ts";
-import type { Detection } from "striate";
 
 /**
  * The network is asked once for everything above this score; the confidence slider then only filters. That is exact: suppression
@@ -24,7 +24,7 @@ import type { Detection } from "striate";
  */
 const SCORE_FLOOR = 0.05;
 
-const waiting = (): string => (main.dataset["phase"] === "ready" ? "Looking …" : "Waiting for the network.");
+const waiting = (): string => (main.dataset.phase === "ready" ? "Looking …" : "Waiting for the network.");
 
 type SourceKind = "photo" | "camera" | "video";
 
@@ -39,7 +39,7 @@ const camera = new Camera(stage.video, cameraLost);
 const detector = new Detector(settings, phaseChanged, (from) => enginePanel.mention(from));
 
 let source: SourceKind = "photo";
-let model: Model = findModel(settings.model) ?? MODELS[0]!;
+let model: Model = modelOf(settings.model);
 let backend: BackendChoice = settings.backend;
 const thresholds = new Map(MODELS.map(({ id, score, overlap }) => [id, { score, overlap }]));
 let photo: { readonly bitmap: ImageBitmap; readonly name: string } | undefined;
@@ -84,20 +84,20 @@ async function examine(): Promise<void> {
   examineAgain = true;
   if (examining) return;
   examining = true;
-  main.dataset["busy"] = "true";
+  main.dataset.busy = "true";
   try {
     while (examineAgain && detector.ready) {
       examineAgain = false;
       const paused = source === "video" && stage.video.paused && stage.video.videoWidth > 0;
       const picture = source === "photo" ? photo?.bitmap : paused ? stage.video : undefined;
       if (picture) await look(picture, undefined);
-      if (source === "photo" && photo) main.dataset["picture"] = photo.name;
+      if (source === "photo" && photo) main.dataset.picture = photo.name;
     }
   } catch (error) {
     fail(error);
   } finally {
     examining = false;
-    main.dataset["busy"] = "false";
+    main.dataset.busy = "false";
   }
 }
 
@@ -132,7 +132,7 @@ function configure(fresh = false): void {
 }
 
 function phaseChanged(phase: Phase): void {
-  main.dataset["phase"] = phase.phase;
+  main.dataset.phase = phase.phase;
   enginePanel.show(phase, backend);
   if (phase.phase === "failed") fail(phase.error);
   if (phase.phase === "idle") {
@@ -164,7 +164,7 @@ const ways: Ways = {
   startCamera: () => void startCamera(),
   choosePhoto: () => element("photo-file", HTMLInputElement).click(),
   chooseVideo: () => element("video-file", HTMLInputElement).click(),
-  samplePhoto: () => void openSample(SAMPLES[0]!.name),
+  samplePhoto: () => void openSample(FIRST_SAMPLE),
   shrink: () => refused && void open(refused, "smaller copy", shrinkPhoto),
 };
 
@@ -175,7 +175,7 @@ function chooseBackend(choice: BackendChoice): void {
 }
 
 function chooseModel(id: ModelId): void {
-  model = findModel(id) ?? model;
+  model = modelOf(id);
   showThresholds();
   configure();
 }
@@ -189,7 +189,7 @@ function showSource(kind: SourceKind): void {
   stage.video.removeAttribute("src");
   stage.video.load();
   source = kind;
-  main.dataset["source"] = kind;
+  main.dataset.source = kind;
   sourceChoice.value = kind;
   opened++;
   last = undefined;
@@ -211,7 +211,7 @@ async function open(blob: Blob, name: string, decode = openPhoto): Promise<void>
   if (source !== "photo") showSource("photo");
   const turn = ++opened;
   notice.hide("picture");
-  delete main.dataset["picture"];
+  delete main.dataset.picture;
   try {
     const decoded = await decode(blob);
     if (turn !== opened) return decoded.bitmap.close();
@@ -258,7 +258,9 @@ async function startCamera(device?: string): Promise<void> {
     mirror.checked = view.facesUser;
     stage.mirrored = view.facesUser;
     cameraDevice.replaceChildren(
-      ...view.devices.map(({ id, label }) => make("option", { value: id, textContent: label, selected: id === view.id })),
+      ...view.devices.map(({ id, label }) =>
+        make("option", { value: id, textContent: label, selected: id === view.id }),
+      ),
     );
     element("camera-pick", HTMLElement).hidden = view.devices.length < 2;
     setText(now, describe("Camera", { width: stage.video.videoWidth, height: stage.video.videoHeight }));
@@ -273,7 +275,10 @@ function cameraLost(why: "hidden" | "ended"): void {
   showSource("camera");
   notice.show("picture", {
     title: why === "hidden" ? "The camera is off" : "The camera went away",
-    text: why === "hidden" ? "It stops whenever this page is out of sight." : "It was unplugged, or another program took it.",
+    text:
+      why === "hidden"
+        ? "It stops whenever this page is out of sight."
+        : "It was unplugged, or another program took it.",
     actions: [{ label: "Start it again", run: ways.startCamera }],
   });
 }
@@ -321,7 +326,11 @@ const mirror = element("camera-mirror", HTMLInputElement);
 const cameraDevice = element("camera-device", HTMLSelectElement);
 const samples = showSamples((name) => void openSample(name));
 
-const sourceChoice = new Choice("source", (value): SourceKind | undefined => (value === "photo" || value === "camera" || value === "video" ? value : undefined), showSource);
+const sourceChoice = new Choice(
+  "source",
+  (value): SourceKind | undefined => (value === "photo" || value === "camera" || value === "video" ? value : undefined),
+  showSource,
+);
 const backendChoice = new Choice("backend", parseBackend, chooseBackend);
 
 for (const { id, name, summary, bytes, licence, licenceFile, source: origin } of MODELS) {
@@ -342,7 +351,7 @@ for (const { id, name, summary, bytes, licence, licenceFile, source: origin } of
     ),
   );
 }
-const modelChoice = new Choice("model", (value) => findModel(value)?.id, chooseModel);
+const modelChoice = new Choice("model", parseModel, chooseModel);
 
 function slider(key: "score" | "overlap", changed: () => void): () => void {
   const input = element(key, HTMLInputElement);
@@ -399,12 +408,12 @@ offerThemes(() => meter.redraw());
 backendChoice.value = backend;
 modelChoice.value = model.id;
 showThresholds();
-main.dataset["usable"] = "true";
+main.dataset.usable = "true";
 performance.mark("usable");
 
 const connection: unknown = Reflect.get(navigator, "connection");
 const sparing = typeof connection === "object" && connection !== null && Reflect.get(connection, "saveData") === true;
-void openSample(SAMPLES.find(({ name }) => name === settings.photo)?.name ?? SAMPLES[0]!.name);
+void openSample(SAMPLES.find(({ name }) => name === settings.photo)?.name ?? FIRST_SAMPLE);
 if (sparing) detector.cancel();
 else configure();
 void keepOffline();

@@ -1,8 +1,8 @@
 import { StriateError } from "striate";
 import { CameraError, type CameraProblem } from "./camera.ts";
 import { BrokenModel } from "./detector.ts";
-import { DownloadError } from "./download.ts";
 import { megabytes } from "./dom.ts";
+import { DownloadError } from "./download.ts";
 import type { Model } from "./models.ts";
 import type { Notice } from "./notice.ts";
 import { MAX_PIXELS, PhotoError } from "./photo.ts";
@@ -26,7 +26,10 @@ const CAMERA: Record<CameraProblem, { title: string; text: string }> = {
   },
   missing: { title: "No camera found", text: "Plug one in and try again, or use a photo." },
   busy: { title: "The camera is in use", text: "Another program or tab has it. Close that and try again." },
-  insecure: { title: "Cameras need a secure page", text: "Browsers give the camera to https:// and localhost only. A photo works anywhere." },
+  insecure: {
+    title: "Cameras need a secure page",
+    text: "Browsers give the camera to https:// and localhost only. A photo works anywhere.",
+  },
   failed: { title: "The camera did not start", text: "The browser gave no reason. Try again, or use a photo." },
 };
 
@@ -52,19 +55,35 @@ export function explain(error: unknown, model: Model, ways: Ways): Notice {
           text: `${model.name} (${megabytes(model.bytes)}) is needed once. After that this page works without a network.`,
           actions: [retry],
         }
-      : { title: "The model is not there", text: `${error.message} The page may be incomplete on this server.`, actions: [retry] };
+      : {
+          title: "The model is not there",
+          text: `${error.message} The page may be incomplete on this server.`,
+          actions: [retry],
+        };
   }
   if (error instanceof StriateError) return explainEngine(error, ways, retry);
-  return { title: "Something unexpected went wrong", text: error instanceof Error ? error.message : String(error), actions: [retry] };
+  return {
+    title: "Something unexpected went wrong",
+    text: error instanceof Error ? error.message : String(error),
+    actions: [retry],
+  };
 }
 
 function explainPhoto(error: PhotoError, ways: Ways, sample: Notice["actions"][number]): Notice {
   const choose = { label: "Choose another", run: ways.choosePhoto };
   switch (error.problem) {
     case "unreadable":
-      return { title: "That is not a picture this browser can read", text: "JPEG, PNG, WebP, AVIF and GIF work.", actions: [choose, sample] };
+      return {
+        title: "That is not a picture this browser can read",
+        text: "JPEG, PNG, WebP, AVIF and GIF work.",
+        actions: [choose, sample],
+      };
     case "empty":
-      return { title: "That picture is empty", text: "It is 0 pixels wide or high, so there is nothing to look at.", actions: [choose, sample] };
+      return {
+        title: "That picture is empty",
+        text: "It is 0 pixels wide or high, so there is nothing to look at.",
+        actions: [choose, sample],
+      };
     case "large": {
       const { width, height } = error.size ?? { width: 0, height: 0 };
       const size = `${width.toLocaleString("en")} × ${height.toLocaleString("en")}`;
@@ -81,7 +100,11 @@ function explainEngine(error: StriateError, ways: Ways, retry: Notice["actions"]
   const wasm = { label: "Use WebAssembly", run: ways.useWasm };
   switch (error.code) {
     case "device-lost":
-      return { title: "The graphics card was lost", text: "Its driver was reset or the browser took it away.", actions: [retry, wasm] };
+      return {
+        title: "The graphics card was lost",
+        text: "Its driver was reset or the browser took it away.",
+        actions: [retry, wasm],
+      };
     case "unsupported":
       return { title: "That engine does not run here", text: error.message, actions: [wasm] };
     case "resource":

@@ -83,8 +83,10 @@ export class Meter {
     if (!context) return;
     const box = this.#canvas.getBoundingClientRect();
     // In device pixels, and bars on whole ones: anything else shows as moire.
-    const width = (this.#canvas.width = Math.round(box.width * devicePixelRatio));
-    const height = (this.#canvas.height = Math.round(box.height * devicePixelRatio));
+    const width = Math.round(box.width * devicePixelRatio);
+    const height = Math.round(box.height * devicePixelRatio);
+    this.#canvas.width = width;
+    this.#canvas.height = height;
     const style = getComputedStyle(this.#canvas);
     const colours = STAGES.map((stage) => style.getPropertyValue(`--${stage}`));
     const step = width / MEMORY;
@@ -96,7 +98,8 @@ export class Meter {
     const [only] = this.#frames;
     if (this.#still && only) {
       const ends = STAGES.map((_, s) => sum(STAGES.slice(0, s + 1).map((stage) => only[stage])) / total(only));
-      for (let i = 0; i < MEMORY; i++) rect(i, height, height, colours[ends.findIndex((end) => (i + 0.5) / MEMORY <= end)]);
+      for (let i = 0; i < MEMORY; i++)
+        rect(i, height, height, colours[ends.findIndex((end) => (i + 0.5) / MEMORY <= end)]);
       return;
     }
     const highest = Math.max(...this.#frames.map(total), 1) * 1.08;

@@ -16,8 +16,8 @@ export interface Model {
 
 export type ModelId = "ssd" | "centernet";
 
-export const MODELS: readonly Model[] = [
-  {
+const CATALOGUE: Readonly<Record<ModelId, Model>> = {
+  ssd: {
     id: "ssd",
     name: "SSD-MobileNetV2",
     summary: "23 kinds of things from Open Images: people, cats, dogs, cars, cups. The surest of the two.",
@@ -29,7 +29,7 @@ export const MODELS: readonly Model[] = [
     score: 0.4,
     overlap: 0.5,
   },
-  {
+  centernet: {
     id: "centernet",
     name: "CenterNet-MobileNetV3",
     summary: "All 80 COCO classes, a larger picture, less sure of itself. It takes the sample cat for a dog.",
@@ -41,8 +41,14 @@ export const MODELS: readonly Model[] = [
     score: 0.2,
     overlap: 0.4,
   },
-];
+};
 
-export function findModel(id: string | null): Model | undefined {
-  return MODELS.find((model) => model.id === id);
+export const MODELS: readonly Model[] = Object.values(CATALOGUE);
+
+export function modelOf(id: ModelId): Model {
+  return CATALOGUE[id];
+}
+
+export function parseModel(id: string | null): ModelId | undefined {
+  return MODELS.find((model) => model.id === id)?.id;
 }

@@ -35,7 +35,11 @@ export class NoticeCard {
     setText(this.#text, notice.text);
     this.#actions.replaceChildren(
       ...notice.actions.map(({ label, run }, i) => {
-        const button = make("button", { type: "button", textContent: label, className: i === 0 ? "solid small" : "outline small" });
+        const button = make("button", {
+          type: "button",
+          textContent: label,
+          className: i === 0 ? "solid small" : "outline small",
+        });
         button.addEventListener("click", () => {
           this.hide(topic);
           run();

@@ -1,5 +1,8 @@
 import { element, make } from "./dom.ts";
 
+/** The one shown first. */
+export const FIRST_SAMPLE = "astronaut";
+
 export const SAMPLES = [
   { name: "astronaut", shows: "an astronaut" },
   { name: "chelsea", shows: "a cat" },

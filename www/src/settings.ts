@@ -1,4 +1,4 @@
-import { findModel, type ModelId } from "./models.ts";
+import { type ModelId, parseModel } from "./models.ts";
 
 export type BackendChoice = "auto" | "webgpu" | "wasm";
 
@@ -18,7 +18,7 @@ export function readSettings(query: URLSearchParams): Settings {
   const threads = Number(query.get("threads"));
   return {
     photo: query.get("photo") ?? undefined,
-    model: findModel(query.get("model"))?.id ?? "ssd",
+    model: parseModel(query.get("model")) ?? "ssd",
     backend: parseBackend(query.get("backend")) ?? "auto",
     threads: Number.isInteger(threads) && threads > 0 ? threads : undefined,
     softwareAdapter: query.has("software-adapter"),

@@ -1,5 +1,5 @@
-import { type Box, drawBoxes } from "./draw.ts";
 import { element } from "./dom.ts";
+import { type Box, drawBoxes } from "./draw.ts";
 
 /** The picture or video, and the canvas with the boxes over it. */
 export class Stage {
@@ -25,7 +25,7 @@ export class Stage {
   show(kind: "photo" | "video" | "nothing"): void {
     this.photo.hidden = kind !== "photo";
     this.video.hidden = kind !== "video";
-    this.#stage.dataset["showing"] = kind;
+    this.#stage.dataset.showing = kind;
     this.clear();
   }
 
@@ -64,7 +64,13 @@ export class Stage {
     // The same arithmetic as `object-fit: contain`.
     const scale = width > 0 && height > 0 ? Math.min(canvasWidth / width, canvasHeight / height) : 1;
     const shown = { width: width * scale, height: height * scale };
-    const at = { x: (canvasWidth - shown.width) / 2, y: (canvasHeight - shown.height) / 2, scale, ...shown, mirrored: this.#mirrored };
+    const at = {
+      x: (canvasWidth - shown.width) / 2,
+      y: (canvasHeight - shown.height) / 2,
+      scale,
+      ...shown,
+      mirrored: this.#mirrored,
+    };
     drawBoxes(this.#context, this.#boxes, at, devicePixelRatio, this.#focus);
   }
 

@@ -62,8 +62,11 @@ self.addEventListener("message", (event) => {
 
 self.addEventListener("fetch", (event) => {
   const { request } = event;
-  if (request.method !== "GET" || new URL(request.url).origin !== self.location.origin) return;
-  event.respondWith(answer(request).then(isolate));
+  const url = new URL(request.url);
+  url.search = "";
+  // Models and photos go straight to the network: the page keeps those itself.
+  if (request.method !== "GET" || (request.mode !== "navigate" && !cacheable.has(url.href))) return;
+  event.respondWith((request.mode === "navigate" ? answerPage(request) : answerFile(request, url.href)).then(isolate));
 });
 
 async function keepEngine(variant: string): Promise<void> {
@@ -73,25 +76,24 @@ async function keepEngine(variant: string): Promise<void> {
   await cache.addAll(wanted.filter((_, i) => !kept[i])).catch(() => undefined);
 }
 
-async function answer(request: Request): Promise<Response> {
-  const url = new URL(request.url);
-  if (request.mode === "navigate") {
-    try {
-      return await fetch(request);
-    } catch (error) {
-      const shell = await caches.match(new URL(SHELL, self.registration.scope).href);
-      if (shell) return shell;
-      throw error;
-    }
+/** The page: the newest there is, or the kept one. */
+async function answerPage(request: Request): Promise<Response> {
+  try {
+    return await fetch(request);
+  } catch (error) {
+    const kept = await caches.match(new URL(SHELL, self.registration.scope).href);
+    if (kept) return kept;
+    throw error;
   }
-  url.search = "";
-  const kept = cacheable.has(url.href) ? await caches.match(url.href) : undefined;
+}
+
+/** A file with a hash in its name: once kept, never asked for again. */
+async function answerFile(request: Request, address: string): Promise<Response> {
+  const cache = await caches.open(CACHE);
+  const kept = await cache.match(address);
   if (kept) return kept;
   const response = await fetch(request);
-  if (response.ok && cacheable.has(url.href)) {
-    const copy = response.clone();
-    await (await caches.open(CACHE)).put(url.href, copy).catch(() => undefined);
-  }
+  if (response.ok) await cache.put(address, response.clone()).catch(() => undefined);
   return response;
 }
 
@@ -104,5 +106,9 @@ async function isolate(response: Response): Promise<Response> {
   headers.set("Cross-Origin-Embedder-Policy", "require-corp");
   headers.set("Cross-Origin-Resource-Policy", "same-origin");
   const bodiless = response.status === 204 || response.status === 304;
-  return new Response(bodiless ? null : response.body, { status: response.status, statusText: response.statusText, headers });
+  return new Response(bodiless ? null : response.body, {
+    status: response.status,
+    statusText: response.statusText,
+    headers,
+  });
 }

@@ -8,7 +8,7 @@ export function offerThemes(changed: () => void): void {
   const button = element("theme", HTMLButtonElement);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const current = (): Theme => {
-    const chosen = document.documentElement.dataset["theme"];
+    const chosen = document.documentElement.dataset.theme;
     return chosen === "light" || chosen === "dark" ? chosen : dark.matches ? "dark" : "light";
   };
   const label = (): void => {
@@ -16,10 +16,10 @@ export function offerThemes(changed: () => void): void {
     changed();
   };
   const kept = recall();
-  if (kept) document.documentElement.dataset["theme"] = kept;
+  if (kept) document.documentElement.dataset.theme = kept;
   button.addEventListener("click", () => {
     const next = current() === "dark" ? "light" : "dark";
-    document.documentElement.dataset["theme"] = next;
+    document.documentElement.dataset.theme = next;
     keep(next);
     label();
   });

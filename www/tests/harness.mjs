@@ -32,10 +32,15 @@ export async function browser(flags = SOFTWARE_WEBGPU) {
 
 /**
  * A page in a context of its own, closed after the test. Errors in its console fail the test, but for those that `expect`
- * matches: a browser reports a failed request by itself. `before` runs before the address is opened.
+ * matches: a browser reports a failed request by itself. `before` runs before the address is opened. There is no service worker
+ * unless `context` allows it: it would answer requests that a test wants to see.
  */
 export async function open(t, { browser, url, query = "", context: options = {}, expect, before }) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    serviceWorkers: "block",
+    ...options,
+  });
   const page = await context.newPage();
   const errors = [];
   page.on("console", (message) => {
@@ -80,7 +85,12 @@ export function blackPng(width, height) {
   header[8] = 1; // bits a pixel, greyscale
   const rows = Buffer.alloc((1 + Math.ceil(width / 8)) * height);
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", deflateSync(rows)), chunk("IEND", Buffer.alloc(0))]);
+  return Buffer.concat([
+    signature,
+    chunk("IHDR", header),
+    chunk("IDAT", deflateSync(rows)),
+    chunk("IEND", Buffer.alloc(0)),
+  ]);
 }
 
 /** Hands a file to the page as if it had been dropped or pasted: `event` is "drop" or "paste". */

@@ -8,6 +8,7 @@ const chromium = await browser([]);
 const url = await site({ prefix: "/some/folder/" });
 const FAILED = /Failed to load resource/;
 const MODEL = "**/model.tflite";
+const WITH_WORKER = { serviceWorkers: "allow" };
 
 test("is usable in under a second, before there is a model", async (t) => {
   const before = (page) => page.route(MODEL, () => {}); // never answered
@@ -30,19 +31,26 @@ test("cancelling, then loading after all", async (t) => {
   await page.getByRole("button", { name: "Cancel" }).click();
   hold = false;
   await page.getByRole("button", { name: /^Load it/ }).click();
-  assert.deepEqual((await readResults(page, "astronaut")).map(({ label }) => label), ["Person"]);
+  assert.deepEqual(
+    (await readResults(page, "astronaut")).map(({ label }) => label),
+    ["Person"],
+  );
 });
 
 test("a damaged model is named, not kept, and downloaded again", async (t) => {
   const whole = readFileSync(file("vendor/ssd_mobilenetv2_oidv4/model.tflite"));
   let cut = true;
   const body = () => (cut ? whole.subarray(0, 3_000_000) : whole);
-  const before = (page) => page.route(MODEL, (route) => route.fulfill({ body: body(), contentType: "application/octet-stream" }));
+  const before = (page) =>
+    page.route(MODEL, (route) => route.fulfill({ body: body(), contentType: "application/octet-stream" }));
   const page = await open(t, { browser: chromium, url, before });
   assert.match(await readNotice(page, /damaged/), /SSD-MobileNetV2 arrived, but it cannot be read/);
   cut = false;
   await page.getByRole("button", { name: "Download it again" }).click();
-  assert.deepEqual((await readResults(page, "astronaut")).map(({ label }) => label), ["Person"]);
+  assert.deepEqual(
+    (await readResults(page, "astronaut")).map(({ label }) => label),
+    ["Person"],
+  );
 });
 
 test("a server without the model is told apart from a missing network", async (t) => {
@@ -59,7 +67,12 @@ test("a server without the model is told apart from a missing network", async (t
 });
 
 test("works offline after the first visit, but for what it never fetched", async (t) => {
-  const page = await open(t, { browser: chromium, url, expect: /Failed to load resource|ERR_INTERNET_DISCONNECTED/ });
+  const page = await open(t, {
+    browser: chromium,
+    url,
+    context: WITH_WORKER,
+    expect: /ERR_INTERNET_DISCONNECTED|Failed to load/,
+  });
   const first = await readResults(page, "astronaut");
   await page.evaluate(() => navigator.serviceWorker.ready);
   // The page asks the service worker to keep the engine; two reloads later nothing may need the network.
@@ -80,7 +93,7 @@ test("works offline after the first visit, but for what it never fetched", async
 });
 
 test("turns threads on by a click where the host sends no headers, and stays on", async (t) => {
-  const page = await open(t, { browser: chromium, url, query: "?backend=wasm" });
+  const page = await open(t, { browser: chromium, url, query: "?backend=wasm", context: WITH_WORKER });
   const first = await readResults(page, "astronaut");
   assert.equal((await readEngine(page)).variant, "relaxed");
   assert.equal(await page.evaluate(() => crossOriginIsolated), false);
@@ -95,7 +108,13 @@ test("turns threads on by a click where the host sends no headers, and stays on"
 
 test("a browser that refuses the headers is not asked again", async (t) => {
   const refuse = () => Object.defineProperty(globalThis, "crossOriginIsolated", { value: false });
-  const page = await open(t, { browser: chromium, url, query: "?backend=wasm", before: (page) => page.addInitScript(refuse) });
+  const page = await open(t, {
+    browser: chromium,
+    url,
+    query: "?backend=wasm",
+    context: WITH_WORKER,
+    before: (page) => page.addInitScript(refuse),
+  });
   await readResults(page, "astronaut");
   await Promise.all([page.waitForEvent("load"), page.getByRole("button", { name: "Use all cores" }).click()]);
   await readResults(page, "astronaut");
@@ -114,7 +133,10 @@ test("saves data when asked to: nothing large is fetched before a click", async 
     },
   });
   await page.getByRole("button", { name: /^Load it/ }).waitFor();
-  assert.deepEqual(asked.filter((address) => /model\.tflite|\.wasm/.test(address)), []);
+  assert.deepEqual(
+    asked.filter((address) => /model\.tflite|\.wasm/.test(address)),
+    [],
+  );
   await page.getByRole("button", { name: /^Load it/ }).click();
   assert.equal((await readResults(page, "astronaut")).length, 1);
   assert.equal((await readList(page)).length, 1);

@@ -13,8 +13,18 @@ const agrees = (found, model, photo) => {
 };
 
 for (const { name, url, query, runs } of [
-  { name: "wasm with one thread", url: plain, query: "?backend=wasm", runs: { backend: "wasm", variant: "relaxed", threads: "1" } },
-  { name: "wasm with threads", url: isolated, query: "?backend=wasm&threads=2", runs: { backend: "wasm", variant: "threads", threads: "2" } },
+  {
+    name: "wasm with one thread",
+    url: plain,
+    query: "?backend=wasm",
+    runs: { backend: "wasm", variant: "relaxed", threads: "1" },
+  },
+  {
+    name: "wasm with threads",
+    url: isolated,
+    query: "?backend=wasm&threads=2",
+    runs: { backend: "wasm", variant: "threads", threads: "2" },
+  },
   { name: "WebGPU", url: plain, query: "?backend=webgpu&software-adapter", runs: { backend: "webgpu" } },
 ]) {
   test(`finds the sample photos' objects on ${name}`, async (t) => {
@@ -72,13 +82,24 @@ test("the confidence slider filters without running the network, the overlap sli
 
   await page.fill("#score", "5");
   await page.fill("#overlap", "95");
-  await page.waitForFunction((count) => document.querySelectorAll("#found li:not([hidden])").length > count, all.length);
+  await page.waitForFunction(
+    (count) => document.querySelectorAll("#found li:not([hidden])").length > count,
+    all.length,
+  );
   await page.fill("#overlap", "50");
-  await page.waitForFunction((count) => document.querySelectorAll("#found li:not([hidden])").length === count, all.length);
+  await page.waitForFunction(
+    (count) => document.querySelectorAll("#found li:not([hidden])").length === count,
+    all.length,
+  );
 });
 
 test("a loss of the GPU is survived and mentioned", async (t) => {
-  const page = await open(t, { browser: chromium, url: plain, query: "?backend=webgpu&software-adapter", expect: /lost/i });
+  const page = await open(t, {
+    browser: chromium,
+    url: plain,
+    query: "?backend=webgpu&software-adapter",
+    expect: /lost/i,
+  });
   agrees(await readResults(page, "astronaut"), "ssd", "astronaut");
   const other = await page.context().newPage();
   await other.goto("chrome://gpucrash").catch(() => undefined); // ends the process that holds every GPU device

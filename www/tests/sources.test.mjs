@@ -104,14 +104,25 @@ const DEVICE = "--use-fake-device-for-media-stream";
 const YES = "--use-fake-ui-for-media-stream";
 
 test("finds the astronaut in front of the camera, and lets go of the camera when hidden", async (t) => {
-  const camera = await browser([DEVICE, YES, `--use-file-for-fake-video-capture=${file("target/clips/astronaut.y4m")}`]);
+  const camera = await browser([
+    DEVICE,
+    YES,
+    `--use-file-for-fake-video-capture=${file("target/clips/astronaut.y4m")}`,
+  ]);
   const page = await start(t, { browser: camera });
-  assert.equal(await page.evaluate(() => document.getElementById("video").srcObject), null, "no camera before the click");
+  assert.equal(
+    await page.evaluate(() => document.getElementById("video").srcObject),
+    null,
+    "no camera before the click",
+  );
   await page.getByRole("radio", { name: "Camera" }).check();
   await page.getByRole("button", { name: "Start camera" }).click();
   await page.waitForFunction(() => document.querySelector("#found li:not([hidden]) .label")?.textContent === "Person");
   const [person] = await readList(page);
-  const { width, height } = await page.$eval("#video", (video) => ({ width: video.videoWidth, height: video.videoHeight }));
+  const { width, height } = await page.$eval("#video", (video) => ({
+    width: video.videoWidth,
+    height: video.videoHeight,
+  }));
   assert.deepEqual({ width, height }, { width: 512, height: 512 });
   assert.ok(iou(person.box, [16.1, 14.7, 347.6, 495]) > 0.85, `a person at ${person.box}`); // the clip is 4:2:0, so not exact
   assert.match(await page.innerText("#rate"), /fps/);
@@ -130,7 +141,11 @@ test("finds the astronaut in front of the camera, and lets go of the camera when
 });
 
 test("follows a moving clip for as long as it plays, one frame at a time", async (t) => {
-  const camera = await browser([DEVICE, YES, `--use-file-for-fake-video-capture=${file("tests/data/clips/cockatoo.mjpeg")}`]);
+  const camera = await browser([
+    DEVICE,
+    YES,
+    `--use-file-for-fake-video-capture=${file("tests/data/clips/cockatoo.mjpeg")}`,
+  ]);
   const page = await start(t, { browser: camera });
   await page.getByRole("radio", { name: "Camera" }).check();
   await page.getByRole("button", { name: "Start camera" }).click();
