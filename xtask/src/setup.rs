@@ -125,8 +125,11 @@ pub fn npm_packages(folder: &str, report: &mut Report) -> Result {
         return Ok(());
     }
     report.installing(&format!("npm packages of {folder}/"));
-    let verb = if lock.is_file() { "ci" } else { "install" };
-    proc::run_quiet(proc::npm(folder).arg(verb))?;
+    if let Err(exact) = proc::run_quiet(proc::npm(folder).arg("ci")) {
+        // A lock file written beside a mirror that carries only this platform's packages lacks the other platforms' optional
+        // ones; `ci` refuses it everywhere. `install` takes what is locked and leaves the file alone.
+        proc::run_quiet(proc::npm(folder).args(["install", "--no-save"])).context(exact)?;
+    }
     proc::write(&stamp, proc::sha256(&proc::read(&lock)?))
 }
 
