@@ -27,7 +27,7 @@ const MAX_FOLDED: usize = 64;
 
 // A small file must not become a large graph: operands are named again and again at little cost to the file.
 /// Most dimensions of a tensor.
-pub(super) const MAX_RANK: usize = 16;
+const MAX_RANK: usize = 16;
 /// Most values of a graph.
 const MAX_VALUES: usize = 1 << 18;
 /// Most pieces of a split.
@@ -88,6 +88,9 @@ impl Lowering {
     /// Declares an input; `None` dimensions are open.
     pub fn input(&mut self, name: &str, dtype: DType, dims: Vec<Option<usize>>) -> Result<ValueId> {
         let guess = |g: usize| {
+            if dims.len() > MAX_RANK {
+                return Err(Error::unsupported(format!("an input of {} dimensions; at most {MAX_RANK}", dims.len())));
+            }
             let dims = dims.iter().enumerate().map(|(i, d)| d.unwrap_or(GUESSES[(i > 0) as usize][g]));
             Ok::<_, Error>(TensorType::new(dtype, Shape::checked(dims.collect::<Shape>())?))
         };
@@ -108,6 +111,7 @@ impl Lowering {
 
     /// A constant of one value everywhere, of a size that the file does not pay for.
     pub fn filled(&mut self, name: &str, shape: Shape, value: f64, dtype: DType) -> Result<ValueId> {
+        check_rank(&shape)?;
         let shape = Shape::checked(shape)?;
         self.spend(shape.elements() * dtype.size())?;
         let n = shape.elements();
@@ -156,10 +160,7 @@ impl Lowering {
             op.operator().infer(&operands).map_err(|e| e.at(name))
         };
         let [first, second] = [infer(0)?, infer(1)?];
-        if let Some(wide) = first.iter().find(|t| t.shape.rank() > MAX_RANK) {
-            let rank = wide.shape.rank();
-            return Err(Error::unsupported(format!("a tensor of {rank} dimensions; at most {MAX_RANK}")).at(name));
-        }
+        first.iter().try_for_each(|result| check_rank(&result.shape)).map_err(|e| e.at(name))?;
         if self.types.len() + first.len() > MAX_VALUES {
             return Err(Error::resource(format!("the graph has more than {MAX_VALUES} values")).at(name));
         }
@@ -259,6 +260,7 @@ impl Lowering {
         shape: Shape,
         numbers: Vec<Guessed<f64>>,
     ) -> Result<ValueId> {
+        check_rank(&shape)?;
         let data = match dtype {
             DType::F32 => Data::F32(numbers.iter().map(|n| n[0] as f32).collect()),
             DType::I32 => Data::I32(numbers.iter().map(|n| n[0] as i32).collect()),
@@ -268,6 +270,14 @@ impl Lowering {
         self.known[value.index()] = Some(numbers);
         Ok(value)
     }
+}
+
+/// Errors for tensors of more dimensions than anyone needs.
+pub(super) fn check_rank(shape: &[usize]) -> Result<()> {
+    if shape.len() <= MAX_RANK {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!("a tensor of {} dimensions; at most {MAX_RANK}", shape.len())))
 }
 
 /// An operation that maps one to one, by its TensorFlow name: of one float.

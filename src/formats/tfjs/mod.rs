@@ -213,9 +213,6 @@ impl Importer<'_> {
                     dims = dims.or(node::dims(shape)?);
                 }
                 let dims = dims.ok_or_else(|| Error::unsupported("an input of unknown rank"))?;
-                if dims.len() > super::lower::MAX_RANK {
-                    return Err(Error::unsupported(format!("an input of {} dimensions", dims.len())));
-                }
                 let (dtype, _) = node.dtype("dtype")?.ok_or_else(|| Error::invalid("the input has no element type"))?;
                 self.lowering.input(node.name, dtype, dims)
             };

@@ -133,9 +133,7 @@ fn parse_weight(entry: &Json, offset: usize) -> Result<Weight> {
     let dim = |d: &Json| d.integer().and_then(|n| usize::try_from(n).ok());
     let dims = dims.iter().map(dim).collect::<Option<Vec<_>>>();
     let dims = dims.ok_or_else(|| Error::invalid("a dimension is not a whole number of at least 0"))?;
-    if dims.len() > lower::MAX_RANK {
-        return Err(Error::unsupported(format!("a tensor of {} dimensions", dims.len())));
-    }
+    lower::check_rank(&dims)?;
     let shape = Shape::checked(dims)?;
     let name = entry.get("dtype").text().unwrap_or_default();
     let (dtype, plain) = match name {

@@ -218,11 +218,10 @@ impl<'a> TensorDef<'a> {
 
     /// The declared shape.
     pub fn shape(&self) -> Result<Shape> {
-        if self.shape.len() > lower::MAX_RANK {
-            return Err(Error::unsupported(format!("a tensor of {} dimensions", self.shape.len())));
-        }
         let dim = |&d: &i32| usize::try_from(d).map_err(|_| Error::invalid(format!("a dimension of {d}")));
-        Shape::checked(self.shape.iter().map(dim).collect::<Result<Shape>>()?)
+        let shape = self.shape.iter().map(dim).collect::<Result<Shape>>()?;
+        lower::check_rank(&shape)?;
+        Shape::checked(shape)
     }
 
     /// The dimensions, `None` where the signature leaves them open.
