@@ -15,6 +15,7 @@ mod common;
 mod constants;
 mod identity;
 mod padding;
+mod prescale;
 mod residual;
 mod rewrite;
 mod scale;
@@ -29,7 +30,7 @@ const WALKS: [&[Rule]; 4] = [
     &[constants::fold, identity::drop, common::share],
     // Before bias folding can swallow the 3 of `relu6(x + 3)`.
     &[batch_norm::unfold, written_out::recognise],
-    &[padding::fold],
+    &[padding::fold, prescale::fold],
     &[scale::fold, bias::fold, residual::fold, activation::fold],
 ];
 

@@ -60,10 +60,13 @@ impl<'a> Rewriter<'a> {
             let mut results = None;
             for rule in rules {
                 results = rule(&mut new, &site).map_err(|e| e.at(&node.name))?;
-                if results.is_some() {
+                // A constant with more dimensions than it needs must not get lost: whatever the rule thought of, the
+                // results keep their types.
+                if results.as_ref().is_some_and(|r| new.fits(&site, r)) {
                     changed = true;
                     break;
                 }
+                results = None;
             }
             let results = match results {
                 Some(results) => results,
@@ -82,6 +85,12 @@ impl<'a> Rewriter<'a> {
             new.graph.output(&output.name, place[output.value.index()].expect("outputs live"));
         }
         Ok((new.graph, changed))
+    }
+
+    /// Whether values have the types of a node's results, as far as those are known.
+    fn fits(&self, node: &Node, values: &[ValueId]) -> bool {
+        let types = self.infer(&node.op, &node.inputs).unwrap_or_default();
+        types.is_empty() || types.iter().eq(values.iter().map(|v| &self.types[v.index()]))
     }
 
     /// What makes two nodes the same computation.

@@ -4,6 +4,7 @@ use super::rewrite::Rewriter;
 use crate::error::Result;
 use crate::graph::{Node, ValueId};
 use crate::ops::{Binary, BinaryKind, Op, Unary};
+use crate::tensor::Tensor;
 
 /// Recognises `relu6(x + 3) / 6`, its product with `x`, and `x * sigmoid(x)`, in any association and order, and
 /// clips that have a name.
@@ -11,41 +12,53 @@ pub(super) fn recognise(new: &mut Rewriter, node: &Node) -> Result<Option<Vec<Va
     let found = match &node.op {
         Op::Binary(Binary { kind: BinaryKind::Mul | BinaryKind::Div, activation: None }) => product(new, node),
         Op::Binary(Binary { kind: BinaryKind::Maximum, activation: None }) => {
-            constant_side(new, node).filter(|&(_, c)| c == 0.0).map(|(x, _)| (Unary::Relu, x))
+            constant_side(new, node).filter(|&(_, c)| c == 0.0).map(|(x, _)| (Unary::Relu, x, 1.0))
         }
         Op::Binary(Binary { kind: BinaryKind::Minimum, activation: None }) => constant_side(new, node)
             .filter(|&(_, c)| c == 6.0)
-            .and_then(|(y, _)| Some((Unary::Relu6, operand_of(new, y, Unary::Relu)?))),
-        Op::Unary(Unary::Clip { min: 0.0, max: 6.0 }) => Some((Unary::Relu6, node.inputs[0])),
-        Op::Unary(Unary::Clip { min: 0.0, max: f32::INFINITY }) => Some((Unary::Relu, node.inputs[0])),
+            .and_then(|(y, _)| Some((Unary::Relu6, operand_of(new, y, Unary::Relu)?, 1.0))),
+        Op::Unary(Unary::Clip { min: 0.0, max: 6.0 }) => Some((Unary::Relu6, node.inputs[0], 1.0)),
+        Op::Unary(Unary::Clip { min: 0.0, max: f32::INFINITY }) => Some((Unary::Relu, node.inputs[0], 1.0)),
         _ => None,
     };
-    found.map(|(function, x)| Ok(vec![new.emit(&node.name, function, &[x])?])).transpose()
+    let Some((function, x, factor)) = found else { return Ok(None) };
+    let y = new.emit(&node.name, function, &[x])?;
+    if factor == 1.0 {
+        return Ok(Some(vec![y]));
+    }
+    // What a file's rounded constants leave over; the next layer's kernel takes it in.
+    let factor = new.constant(&node.name, Tensor::scalar(factor));
+    Ok(Some(vec![new.emit(&node.name, Binary::new(BinaryKind::Mul), &[y, factor])?]))
 }
 
 /// Hard sigmoid as Keras 3 has it.
 const HARD_SIGMOID: Unary = Unary::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 };
 
-/// Files with half-precision weights hold 1/6 to three digits.
-fn is_sixth(k: f32) -> bool {
-    (k * 6.0 - 1.0).abs() < 5e-4
+/// `6 k` of a factor `k` near 1/6, or `None`. Files with half-precision constants hold 1/6 as 0.16662598: then the
+/// result is not quite 1 and remains as a factor.
+fn sixths(k: f32) -> Option<f32> {
+    let factor = if k == 1.0 / 6.0 { 1.0 } else { (k as f64 * 6.0) as f32 };
+    ((factor - 1.0).abs() < 1e-3).then_some(factor)
 }
 
-fn product(new: &Rewriter, node: &Node) -> Option<(Unary, ValueId)> {
+/// The function that a product spells, its argument, and a remaining factor.
+fn product(new: &Rewriter, node: &Node) -> Option<(Unary, ValueId, f32)> {
     let mut factors = Vec::new();
     let mut k = 1.0;
     collect(new, node, &mut factors, &mut k)?;
     let pair = |x: ValueId, gate: ValueId| {
-        if is_sixth(k) && shifted_relu6(new, gate) == Some(x) || k == 1.0 && is_hard_sigmoid(new, gate, x) {
-            Some((Unary::HardSwish, x))
-        } else if k == 1.0 && operand_of(new, gate, Unary::Sigmoid) == Some(x) {
-            Some((Unary::Swish, x))
+        if let Some(factor) = sixths(k).filter(|_| shifted_relu6(new, gate) == Some(x)) {
+            Some((Unary::HardSwish, x, factor))
+        } else if operand_of(new, gate, HARD_SIGMOID) == Some(x) {
+            Some((Unary::HardSwish, x, k))
+        } else if operand_of(new, gate, Unary::Sigmoid) == Some(x) {
+            Some((Unary::Swish, x, k))
         } else {
             None
         }
     };
     match factors[..] {
-        [gate] if is_sixth(k) => Some((HARD_SIGMOID, shifted_relu6(new, gate)?)),
+        [gate] => Some((HARD_SIGMOID, shifted_relu6(new, gate)?, sixths(k)?)),
         [a, b] => pair(a, b).or_else(|| pair(b, a)),
         _ => None,
     }
@@ -90,10 +103,6 @@ fn shifted_relu6(new: &Rewriter, gate: ValueId) -> Option<ValueId> {
     }
 }
 
-fn is_hard_sigmoid(new: &Rewriter, gate: ValueId, x: ValueId) -> bool {
-    new.producer(gate).is_some_and(|n| n.op == Op::Unary(HARD_SIGMOID) && n.inputs[0] == x)
-}
-
 /// `x` if a value is `function(x)`.
 fn operand_of(new: &Rewriter, value: ValueId, function: Unary) -> Option<ValueId> {
     new.producer(value).filter(|n| n.op == Op::Unary(function)).map(|n| n.inputs[0])
@@ -116,8 +125,8 @@ mod tests {
     use super::*;
     use crate::graph::Graph;
     use crate::ops::Conv2d;
-    use crate::passes::testing::{constant, optimized};
-    use crate::tensor::{DType, Tensor};
+    use crate::passes::testing::{constant, names, optimized};
+    use crate::tensor::DType;
 
     struct Builder(Graph, ValueId);
 
@@ -192,6 +201,23 @@ mod tests {
     }
 
     #[test]
+    fn half_precision_constants_are_honoured() {
+        // 1/6 in half precision: the difference, 2.4e-4, must not get lost.
+        let mut b = Builder::new();
+        let x = b.1;
+        let gate = b.relu6_of_shifted();
+        let sixth = b.scalar(0.166_625_98);
+        let y = b.binary(BinaryKind::Mul, x, sixth);
+        let y = b.binary(BinaryKind::Mul, y, gate);
+        let kernel = constant(&mut b.0, &[1, 1, 6, 2], 5);
+        let y = b.0.add("next", Conv2d::default(), &[y, kernel]).unwrap();
+        b.0.output("y", y);
+        let graph = optimized(&b.0);
+        assert_eq!(names(&graph), ["Conv2d", "Conv2d"], "the next kernel takes the factor in");
+        assert_eq!(graph.nodes()[0].op.epilogue().unwrap().activation, Some(Unary::HardSwish));
+    }
+
+    #[test]
     fn hard_sigmoid_and_swish() {
         let mut b = Builder::new();
         let gate = b.relu6_of_shifted();
@@ -215,6 +241,17 @@ mod tests {
         let mut b = Builder::new();
         let y = b.0.add("clip", Unary::Clip { min: 0.0, max: f32::INFINITY }, &[b.1]).unwrap();
         assert_eq!(b.activation(y), Some(Unary::Relu));
+    }
+
+    #[test]
+    fn a_constant_of_higher_rank_adds_dimensions() {
+        let mut b = Builder::new();
+        let gate = b.relu6_of_shifted();
+        let sixth = b.0.constant("sixth", Tensor::f32([1, 1, 1, 1, 1], vec![1.0 / 6.0]).unwrap());
+        let y = b.binary(BinaryKind::Mul, b.1, gate);
+        let y = b.binary(BinaryKind::Mul, y, sixth);
+        b.0.output("y", y);
+        optimized(&b.0);
     }
 
     #[test]
