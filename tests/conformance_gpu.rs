@@ -1,13 +1,16 @@
 //! The conformance list on the WebGPU backend, natively (a software Vulkan will do), with both sets of kernels.
+//! (`web_gpu.rs` runs it in the browser.)
 #![cfg(all(feature = "webgpu", feature = "conformance", not(target_arch = "wasm32")))]
 
+#[path = "support/gpu.rs"]
+mod gpu;
+
 use pollster::block_on;
-use striate::backend::gpu::{Executable, Gpu, GpuOptions, Kernels};
-use striate::conformance::{Backend, Case, Report, cases};
-use striate::{Result, Tensor};
+use striate::backend::gpu::{Gpu, GpuOptions, Kernels};
+use striate::conformance::{Backend, Report, cases};
 
 /// A device, or a loud report that there is none. With `STRIATE_REQUIRE_GPU` set that is a failure.
-fn gpu(options: GpuOptions) -> Option<Gpu> {
+fn open(options: GpuOptions) -> Option<Gpu> {
     match block_on(Gpu::new(GpuOptions { allow_software: true, ..options })) {
         Ok(gpu) => Some(gpu),
         Err(error) => {
@@ -19,27 +22,14 @@ fn gpu(options: GpuOptions) -> Option<Gpu> {
     }
 }
 
-async fn run(gpu: &Gpu, case: &Case) -> Result<Vec<Tensor>> {
-    let types: Vec<_> = case.inputs.iter().map(Tensor::kind).collect();
-    let executable = Executable::compile(gpu, &case.graph, &types, &mut |_, _| ()).await?;
-    for (i, input) in case.inputs.iter().enumerate() {
-        executable.write_input(i, input)?;
-    }
-    // Twice: nothing of one run may leak into the next.
-    executable.submit()?;
-    executable.read_outputs().await?;
-    executable.submit()?;
-    executable.read_outputs().await
-}
-
 fn conformance(kernels: Kernels) {
-    let Some(gpu) = gpu(GpuOptions { kernels, ..Default::default() }) else { return };
+    let Some(gpu) = open(GpuOptions { kernels, ..Default::default() }) else { return };
     println!("{kernels:?} kernels on {:?}", gpu.info());
     let filter = std::env::var("STRIATE_CASE").unwrap_or_default();
     let mut report = Report::new(Backend::Gpu);
     for case in cases().iter().filter(|c| c.name.contains(&filter)) {
         if report.wants(case) {
-            report.check(case, block_on(run(&gpu, case)));
+            report.check(case, block_on(gpu::run(&gpu, case)));
         }
     }
     println!("{}", report.finish().unwrap());
