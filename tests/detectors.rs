@@ -1,6 +1,9 @@
 //! The two detectors end to end on the CPU: real weights, real photos, and the boxes that TensorFlow Lite and
 //! TensorFlow.js find. Needs the files of `cargo xtask models` in `vendor/`.
 
+#[path = "support/vendor.rs"]
+mod vendor;
+
 use std::path::Path;
 
 use serde_json::Value;
@@ -10,21 +13,7 @@ use striate::graph::Graph;
 use striate::passes;
 use striate::vision::{Detection, Detector, Rect, image};
 use striate::{Tensor, View};
-
-/// A file of `vendor/`. Without it the test is skipped with a loud word, or fails where everything must run.
-fn vendor(path: &str) -> Option<Vec<u8>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vendor").join(path);
-    match std::fs::read(&path) {
-        Ok(file) => Some(file),
-        Err(e) if std::env::var_os("CI").is_some() || std::env::var_os("STRIATE_TEST_STRICT").is_some() => {
-            panic!("{}: {e}; run `cargo xtask models`", path.display())
-        }
-        Err(_) => {
-            eprintln!("SKIPPED: {} is missing; run `cargo xtask models` to test with real weights", path.display());
-            None
-        }
-    }
-}
+use vendor::vendor;
 
 fn data(path: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(path);

@@ -8,6 +8,7 @@ use crate::ops::{
     NearestRounding, Pad, PadMode, Pool2d, PoolKind, Reduce, ReduceKind, Reshape, ReshapeDim, Resize, ResizeMode,
     ResizeSize, Slice, SliceAxis, Softmax, TopK, Transpose, Unary,
 };
+use crate::passes::optimize;
 use crate::shape::Padding;
 use crate::tensor::{DType, Tensor};
 
@@ -41,9 +42,16 @@ impl Net {
 }
 
 pub(super) fn cases(cases: &mut Vec<Case>) {
+    let first = cases.len();
     blocks(cases);
     heads(cases);
     plumbing(cases);
+    // As backends get them: with everything in epilogues. `tests/conformance_passes.rs` holds these to the originals.
+    for i in first..cases.len() {
+        let Case { name, graph, inputs } = cases[i].clone();
+        let graph = optimize(&graph).expect("the case fits together");
+        cases.push(Case { name: format!("{name}/optimized"), graph, inputs });
+    }
 }
 
 fn blocks(cases: &mut Vec<Case>) {
