@@ -1,16 +1,21 @@
 //! Work-sharing over threads (feature `threads`); a plain loop otherwise.
+//!
+//! A network is some hundred short loops, and waking a pool for each costs about 25 us in a browser. So the pool's
+//! threads are asked once, to stay: between loops they spin for a moment, and only then sleep. A loop is published in
+//! a few atomics; whoever is awake takes tasks, the caller included, so nobody waits for a thread that sleeps.
 
-/// Calls `body` for every task number below `tasks`, on all threads of the pool. Returns when all are done.
+#[cfg(feature = "threads")]
+mod team;
+
+/// Calls `body` for every task number below `tasks`, on all threads. Returns when all are done.
 ///
 /// Tasks must write to disjoint places; which thread runs which is left open, so a result must not depend on it.
 pub fn parallel_for(tasks: usize, body: impl Fn(usize) + Sync) {
     #[cfg(feature = "threads")]
-    if tasks > 1 {
-        use rayon::prelude::*;
-        (0..tasks).into_par_iter().with_max_len(1).for_each(&body);
+    if tasks > 1 && team::run(tasks, &body) {
         return;
     }
-    (0..tasks).for_each(&body);
+    (0..tasks).for_each(body);
 }
 
 /// Threads that share the tasks of [`parallel_for`].
@@ -63,7 +68,7 @@ impl<'a, T> Shared<'a, T> {
     }
 }
 
-/// Splits `0..len` into at most `parts` ranges that differ by one at most; range number `i`.
+/// Splits `0..len` into `parts` ranges that differ by one at most; range number `i`.
 pub(crate) fn share(len: usize, parts: usize, i: usize) -> std::ops::Range<usize> {
     len * i / parts..len * (i + 1) / parts
 }
@@ -74,12 +79,29 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
-    fn every_task_runs_once() {
-        let counts: Vec<_> = (0..100).map(|_| AtomicUsize::new(0)).collect();
-        parallel_for(100, |i| {
-            counts[i].fetch_add(1, Ordering::Relaxed);
+    fn every_task_runs_once_in_every_one_of_many_loops() {
+        // From several threads at once, and nested: only one loop at a time gets the team, the others run alone.
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for tasks in 0..2000 {
+                        let tasks = tasks % 17;
+                        let counts: Vec<_> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+                        parallel_for(tasks, |i| parallel_for(3, |_| drop(counts[i].fetch_add(1, Ordering::Relaxed))));
+                        assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 3));
+                    }
+                });
+            }
         });
-        assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 1));
+    }
+
+    #[test]
+    fn a_panic_in_a_task_reaches_the_caller_and_the_team_goes_on() {
+        let result = std::panic::catch_unwind(|| parallel_for(64, |i| assert!(i != 40, "task 40")));
+        assert!(result.is_err());
+        let count = AtomicUsize::new(0);
+        parallel_for(64, |_| drop(count.fetch_add(1, Ordering::Relaxed)));
+        assert_eq!(count.into_inner(), 64);
     }
 
     #[test]

@@ -30,11 +30,8 @@ pub fn prepare(name: &str) -> Option<Workload> {
     let graph = networks::build(name)?;
     let inputs = graph.default_inputs();
     let types = graph.infer(&inputs).ok()?;
-    let flops = graph
-        .nodes()
-        .iter()
-        .map(|n| n.op.operator().flops(&types.of(&n.inputs), &types.of(&n.outputs)) as f64)
-        .sum();
+    let flops =
+        graph.nodes().iter().map(|n| n.op.operator().flops(&types.of(&n.inputs), &types.of(&n.outputs)) as f64).sum();
     let mut executable = Executable::compile(&graph, &inputs).ok()?;
     if let InputMut::F32(values) = executable.input_mut(0) {
         values.copy_from_slice(networks::noise(&inputs[0].shape, 1.0).as_f32().ok()?);

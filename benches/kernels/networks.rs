@@ -94,13 +94,8 @@ impl Builder {
     }
 
     fn max_pool(&mut self) {
-        let op = Pool2d {
-            kind: PoolKind::Max,
-            kernel: [3; 2],
-            strides: [2; 2],
-            dilations: [1; 2],
-            padding: Padding::Same,
-        };
+        let op =
+            Pool2d { kind: PoolKind::Max, kernel: [3; 2], strides: [2; 2], dilations: [1; 2], padding: Padding::Same };
         self.size = [self.size[0].div_ceil(2), self.size[1].div_ceil(2), self.size[2]];
         self.add(op, &[self.x]);
     }
@@ -150,15 +145,9 @@ fn resnet(bottleneck: bool, units: [usize; 4]) -> Graph {
 fn mobilenet_v2() -> Graph {
     let mut b = Builder::new([224, 224, 3]);
     b.conv(layer(32, 3, 2, RELU6));
-    for (expand, filters, units, first) in [
-        (1, 16, 1, 1),
-        (6, 24, 2, 2),
-        (6, 32, 3, 2),
-        (6, 64, 4, 2),
-        (6, 96, 3, 1),
-        (6, 160, 3, 2),
-        (6, 320, 1, 1),
-    ] {
+    for (expand, filters, units, first) in
+        [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+    {
         for unit in 0..units {
             let (x, channels, stride) = (b.x, b.size[2], if unit == 0 { first } else { 1 });
             if expand > 1 {

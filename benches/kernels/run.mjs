@@ -3,10 +3,11 @@
 //
 //   node benches/kernels/run.mjs [--builds=simd,relaxed,threads] [--only=TEXT[,TEXT]] [--rounds=8] [--threads=2] [--no-build]
 //
-// Prints GFLOP/s (layers) and milliseconds, each the best of all samples.
+// Prints milliseconds and GFLOP/s, each the best of all samples; with `--cpu` of the processor time of the worker's
+// threads (from the scheduler's statistics, Linux only) instead of the time on the wall, which other work disturbs.
 import { spawn, spawnSync } from "node:child_process";
 import { createServer } from "node:http";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,10 +15,11 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const options = Object.fromEntries(process.argv.slice(2).map((a) => a.replace(/^--/, "").split("=")));
 const builds = (options.builds ?? "simd,relaxed,threads").split(",");
-const page = { builds, only: options.only?.split(",") ?? [""], rounds: +(options.rounds ?? 8), threads: +(options.threads ?? 2) };
+const page = { builds, only: options.only?.split(",") ?? [""], rounds: +(options.rounds ?? 8), threads: +(options.threads ?? 2), cpu: "cpu" in options };
 const out = (build) => join(root, "target/kernels", build);
 
-const simd = "-Ctarget-feature=+simd128";
+// As `cargo xtask build` (xtask/src/wasm.rs).
+const simd = "-Cllvm-args=-pre-RA-sched=source -Ctarget-feature=+simd128";
 const flags = {
   simd,
   relaxed: `${simd},+relaxed-simd`,
@@ -44,7 +46,7 @@ function build(name) {
 }
 
 /** Runs in the page. */
-async function race({ builds, only, rounds, threads }) {
+async function race({ builds, only, rounds, threads, cpu }) {
   const engines = [];
   for (const build of builds) {
     const worker = new Worker("/benches/kernels/worker.js", { type: "module" });
@@ -61,6 +63,7 @@ async function race({ builds, only, rounds, threads }) {
     const names = await call("start", { url: `/target/kernels/${build}/kernels.js`, threads: build === "threads" ? threads : 0 });
     engines.push({ build, call, names });
   }
+  const spent = async () => +await (await fetch("/cpu")).text();
   const say = (line) => fetch("/say", { method: "POST", body: line });
   await say(`${"workload".padEnd(28)}${builds.map((b) => b.padStart(20)).join("")}`);
   for (const name of engines[0].names.filter((n) => only.some((o) => n.includes(o)))) {
@@ -69,14 +72,39 @@ async function race({ builds, only, rounds, threads }) {
     for (const engine of engines) ({ flops, first: engine.first } = await engine.call("prepare", { name }));
     for (let round = 0; round < rounds; round++) {
       for (const [i, engine] of engines.entries()) {
-        const runs = Math.max(1, Math.ceil(8 / Math.min(engine.first, best[i])));
-        best[i] = Math.min(best[i], await engine.call("sample", { name, runs, count: 4 }));
+        const runs = Math.max(1, Math.ceil((cpu ? 40 : 8) / Math.min(engine.first, best[i])));
+        const before = cpu && await spent();
+        const time = await engine.call("sample", { name, runs, count: cpu ? 1 : 4 });
+        best[i] = Math.min(best[i], cpu ? (await spent() - before) / runs : time);
       }
     }
     const cell = (ms) => `${ms.toFixed(3)} ms ${(flops / ms / 1e6).toFixed(1).padStart(6)} `;
     await say(`${name.padEnd(28)}${best.map((ms) => cell(ms).padStart(20)).join("")}`);
   }
   await fetch("/done", { method: "POST", body: "" });
+}
+
+/** Milliseconds that the workers of this browser have run so far. */
+async function processorTime() {
+  let total = 0;
+  for (const pid of await readdir("/proc")) {
+    const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+    if (!line.includes("--type=renderer") || !(await isOurs(pid))) continue;
+    for (const thread of await readdir(`/proc/${pid}/task`)) {
+      const folder = `/proc/${pid}/task/${thread}`;
+      const name = await readFile(`${folder}/comm`, "utf8").catch(() => "");
+      if (name.startsWith("DedicatedWorker")) total += parseInt(await readFile(`${folder}/schedstat`, "utf8")) / 1e6;
+    }
+  }
+  return total;
+}
+
+async function isOurs(pid) {
+  for (let up = +pid; up > 1;) {
+    if (up === browser.pid) return true;
+    up = +(await readFile(`/proc/${up}/stat`, "utf8").catch(() => "0 () S 0")).split(") ").pop().split(" ")[1];
+  }
+  return false;
 }
 
 if (!("no-build" in options)) builds.forEach(build);
@@ -95,6 +123,7 @@ const server = createServer(async (request, response) => {
     if (path === "/done") finish();
     return;
   }
+  if (path === "/cpu") return response.writeHead(200, headers).end(String(await processorTime()));
   try {
     const html = `<!doctype html><script type=module>(${race})(${JSON.stringify(page)}).catch(async (e) => { await fetch("/say", { method: "POST", body: String(e.stack) }); await fetch("/done", { method: "POST" }); })</script>`;
     const body = path === "/" ? html : await readFile(join(root, path));

@@ -42,7 +42,7 @@ impl Activation {
             }
             Activation::Leaky(alpha) => {
                 let alpha = F32x4::splat(alpha);
-                each(values, |v| F32x4::select(v.less(F32x4::zero()), v.mul(alpha), v));
+                each(values, |v| leaky(v, alpha));
             }
             Activation::HardSwish => each(values, hard_swish),
             Activation::Other(_) => {}
@@ -64,6 +64,12 @@ fn each<const R: usize, const V: usize>(values: &mut [[F32x4; V]; R], f: impl Fn
             *v = f(*v);
         }
     }
+}
+
+/// `x` if positive, else `alpha * x`.
+#[inline(always)]
+pub fn leaky(x: F32x4, alpha: F32x4) -> F32x4 {
+    F32x4::select(x.less(F32x4::zero()), x.mul(alpha), x)
 }
 
 /// `x * relu6(x + 3) / 6`.

@@ -4,9 +4,9 @@
 //! each row's `depth` consecutive floats lie ("The Indirect Convolution Algorithm", arXiv 1907.02129); a plain product
 //! has one tap. The right operand is packed once: `[panel of 8 columns][bias][taps * depth x 8]`.
 
-use super::epilogue::Activation;
+use super::epilogue::{Activation, hard_swish, leaky};
 use super::memory::Buffer;
-use super::simd::{self, F32x4};
+use super::simd::{self, F32x4, LANES};
 use crate::parallel::{Shared, parallel_for, share, threads};
 
 /// Columns of a panel of packed weights.
@@ -123,6 +123,38 @@ pub struct Product<'a> {
     pub residual: Option<&'a [f32]>,
     /// Applied last.
     pub activation: Activation,
+}
+
+/// An array of eight equal values, written out: a repeat expression compiles to a loop over memory.
+macro_rules! eight {
+    ($value:expr) => {
+        [$value, $value, $value, $value, $value, $value, $value, $value]
+    };
+}
+
+/// The body once for every index of the list that is below a constant. A loop would be unrolled too late: LLVM decides
+/// before that what lives in registers, and an array with a running index is memory.
+macro_rules! unroll {
+    ($i:ident < $n:ident in [$($index:literal)*] $body:block) => {{
+        $(if $index < $n {
+            let $i: usize = $index;
+            $body
+        })*
+    }};
+}
+
+/// The body for every row of a tile.
+macro_rules! rows {
+    ($i:ident < $n:ident, $body:block) => {
+        unroll! { $i < $n in [0 1 2 3 4 5 6 7] $body }
+    };
+}
+
+/// The body for every vector of a row.
+macro_rules! vectors {
+    ($i:ident < $n:ident, $body:block) => {
+        unroll! { $i < $n in [0 1] $body }
+    };
 }
 
 /// A register tile's operands; offsets are in floats.
@@ -265,6 +297,11 @@ impl Tile {
 
     /// `R` rows of `4 V` columns.
     ///
+    /// One step of the depth at a time: unrolled by four, LLVM orders the work by sum instead of by step, the operands
+    /// of all steps are alive at once and V8 spills. Even so it must be built with `-pre-RA-sched=source`, or LLVM does
+    /// the first column of all rows before the second and six splats are alive: 20 instead of 39 GFLOP/s (6 x 8
+    /// relaxed, 3x3 256 at 14x14, 2-core AMD EPYC under load, Chromium 156; its ceiling under that load was 38 to 42).
+    ///
     /// # Safety
     /// As [`Tile::run`].
     #[inline(never)]
@@ -272,92 +309,88 @@ impl Tile {
         // SAFETY: the caller's promise; packed panels hold a bias row and `taps * depth` rows of `4 V` floats.
         unsafe {
             let mut weights = self.weights;
-            let bias: [F32x4; V] = std::array::from_fn(|j| F32x4::load(weights.add(4 * j)));
+            let mut sums = eight!([F32x4::zero(), F32x4::zero()]);
+            vectors!(j < V, {
+                let bias = F32x4::load(weights.add(4 * j));
+                rows!(r < R, { sums[r][j] = bias });
+            });
             weights = weights.add(4 * V);
-            let mut sums = [bias; R];
             let mut offsets = self.offsets;
             for _ in 0..self.taps {
-                let mut left: [*const f32; R] = std::array::from_fn(|r| match *offsets.add(r) {
-                    PADDING => self.zeros,
-                    offset => self.left.add(offset as usize),
+                let mut left = eight!(self.zeros);
+                rows!(r < R, {
+                    let offset = *offsets.add(r);
+                    if offset != PADDING {
+                        left[r] = self.left.add(offset as usize);
+                    }
                 });
                 offsets = offsets.add(MAX_ROWS);
-                let mut depth = self.depth;
-                while depth >= 4 {
-                    step::<R, V, 4>(&mut sums, &mut left, &mut weights);
-                    depth -= 4;
-                }
-                while depth > 0 {
-                    step::<R, V, 1>(&mut sums, &mut left, &mut weights);
-                    depth -= 1;
+                for _ in 0..self.depth {
+                    let mut right = [F32x4::zero(), F32x4::zero()];
+                    vectors!(j < V, { right[j] = F32x4::load(weights.add(4 * j)) });
+                    weights = weights.add(4 * V);
+                    rows!(r < R, {
+                        let x = F32x4::load_splat(left[r]);
+                        left[r] = left[r].add(1);
+                        vectors!(j < V, { sums[r][j] = F32x4::madd(x, right[j], sums[r][j]) });
+                    });
                 }
             }
-            self.store(sums);
+            if self.columns < 4 * V {
+                // Through memory of its own: were the sums' address taken, they would live in memory all along.
+                let mut values = [0.0; MAX_ROWS * PANEL];
+                rows!(r < R, {
+                    vectors!(j < V, { sums[r][j].store(values.as_mut_ptr().add(r * PANEL + 4 * j)) });
+                });
+                return self.store_edge(R, &mut values);
+            }
+            if !self.residual.is_null() {
+                rows!(r < R, {
+                    let residual = self.residual.add(self.out_offsets[r]);
+                    vectors!(j < V, { sums[r][j] = sums[r][j].add(F32x4::load(residual.add(4 * j))) });
+                });
+            }
+            match self.activation {
+                Activation::Clamp(low, high) => {
+                    let (low, high) = (F32x4::splat(low), F32x4::splat(high));
+                    rows!(r < R, { vectors!(j < V, { sums[r][j] = sums[r][j].clamp(low, high) }) });
+                }
+                Activation::Leaky(alpha) => {
+                    let alpha = F32x4::splat(alpha);
+                    rows!(r < R, { vectors!(j < V, { sums[r][j] = leaky(sums[r][j], alpha) }) });
+                }
+                Activation::HardSwish => {
+                    rows!(r < R, { vectors!(j < V, { sums[r][j] = hard_swish(sums[r][j]) }) });
+                }
+                Activation::Other(_) => {}
+            }
+            rows!(r < R, {
+                let out = self.out.add(self.out_offsets[r]);
+                vectors!(j < V, { sums[r][j].store(out.add(4 * j)) });
+            });
         }
     }
 
-    /// Adds the residual, applies the activation, stores.
+    /// Stores a panel that the output's columns do not fill.
     ///
     /// # Safety
     /// As [`Tile::run`].
-    #[inline(always)]
-    unsafe fn store<const R: usize, const V: usize>(&self, mut sums: [[F32x4; V]; R]) {
-        // SAFETY: the caller's promise; only valid columns are touched.
-        unsafe {
-            if self.columns == 4 * V {
+    #[inline(never)]
+    unsafe fn store_edge(&self, rows: usize, values: &mut [f32; MAX_ROWS * PANEL]) {
+        for (row, &offset) in values.chunks_exact_mut(PANEL).zip(&self.out_offsets[..rows]) {
+            // SAFETY: the caller's promise; only valid columns are touched.
+            unsafe {
                 if !self.residual.is_null() {
-                    for r in 0..R {
-                        for j in 0..V {
-                            let residual = F32x4::load(self.residual.add(self.out_offsets[r] + 4 * j));
-                            sums[r][j] = sums[r][j].add(residual);
-                        }
-                    }
+                    let residual = self.residual.add(offset);
+                    (0..self.columns).for_each(|i| row[i] += *residual.add(i));
                 }
-                self.activation.apply(&mut sums);
-                for r in 0..R {
-                    for j in 0..V {
-                        sums[r][j].store(self.out.add(self.out_offsets[r] + 4 * j));
-                    }
+                for chunk in row.chunks_exact_mut(LANES) {
+                    let mut sums = [[F32x4::load(chunk.as_ptr())]];
+                    self.activation.apply(&mut sums);
+                    sums[0][0].store(chunk.as_mut_ptr());
                 }
-            } else {
-                for r in 0..R {
-                    let mut row = [0.0; PANEL];
-                    if !self.residual.is_null() {
-                        let residual = self.residual.add(self.out_offsets[r]);
-                        std::ptr::copy_nonoverlapping(residual, row.as_mut_ptr(), self.columns);
-                    }
-                    let mut values = [std::array::from_fn(|j| sums[r][j].add(F32x4::load(row.as_ptr().add(4 * j))))];
-                    self.activation.apply::<1, V>(&mut values);
-                    (0..V).for_each(|j| values[0][j].store(row.as_mut_ptr().add(4 * j)));
-                    std::ptr::copy_nonoverlapping(row.as_ptr(), self.out.add(self.out_offsets[r]), self.columns);
-                }
+                std::ptr::copy_nonoverlapping(row.as_ptr(), self.out.add(offset), self.columns);
             }
         }
-    }
-}
-
-/// `U` multiply-accumulates of every sum.
-///
-/// # Safety
-/// `left` and `weights` must have that much left to read.
-#[inline(always)]
-unsafe fn step<const R: usize, const V: usize, const U: usize>(
-    sums: &mut [[F32x4; V]; R],
-    left: &mut [*const f32; R],
-    weights: &mut *const f32,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        for k in 0..U {
-            let right: [F32x4; V] = std::array::from_fn(|j| F32x4::load(weights.add(4 * (k * V + j))));
-            for r in 0..R {
-                let x = F32x4::load_splat(left[r].add(k));
-                for j in 0..V {
-                    sums[r][j] = F32x4::madd(x, right[j], sums[r][j]);
-                }
-            }
-        }
-        left.iter_mut().for_each(|p| *p = p.add(U));
-        *weights = weights.add(4 * V * U);
     }
 }
