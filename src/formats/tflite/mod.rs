@@ -7,7 +7,10 @@ mod flatbuffer;
 mod ops;
 mod schema;
 
-use self::schema::{Model, OperatorDef};
+use std::collections::HashMap;
+
+use self::ops::KernelLayout;
+use self::schema::{Element, Model, OperatorDef};
 use super::lower::Lowering;
 use super::{ImportOptions, Imported};
 use crate::error::{Error, Result};
@@ -37,8 +40,13 @@ pub fn import(file: &[u8], options: &ImportOptions) -> Result<Imported> {
     }
     let needed = needed(&model, &outputs);
 
-    let mut importer =
-        Importer { lowering: Lowering::default(), values: vec![None; model.tensors.len()], model: &model };
+    let mut importer = Importer {
+        lowering: Lowering::default(),
+        model: &model,
+        values: vec![None; model.tensors.len()],
+        widened: (0..model.tensors.len()).collect(),
+        kernels: HashMap::new(),
+    };
     for &input in &model.inputs {
         let tensor = &model.tensors[input];
         if needed.tensors[input] && importer.values[input].is_none() {
@@ -84,11 +92,16 @@ struct Importer<'a> {
     model: &'a Model<'a>,
     /// The value of every tensor seen so far.
     values: Vec<Option<ValueId>>,
+    /// For every tensor the one that holds its data: itself, or the half-precision constant it was dequantised from.
+    widened: Vec<usize>,
+    /// Kernels in their new layout. Each is rearranged once, straight from the file: weights are most of the memory.
+    kernels: HashMap<(usize, KernelLayout), ValueId>,
 }
 
 impl Importer<'_> {
     /// The value of a tensor: computed before, or a constant of the file.
     fn value(&mut self, tensor: usize) -> Result<ValueId> {
+        let tensor = self.widened[tensor];
         if let Some(value) = self.values[tensor] {
             return Ok(value);
         }
@@ -101,6 +114,20 @@ impl Importer<'_> {
         Ok(value)
     }
 
+    /// A constant kernel in the layout of the graph.
+    fn kernel(&mut self, tensor: usize, layout: KernelLayout) -> Result<ValueId> {
+        let tensor = self.widened[tensor];
+        let declared = &self.model.tensors[tensor];
+        if let Some(&kernel) = self.kernels.get(&(tensor, layout)) {
+            return Ok(kernel);
+        }
+        let constant = self.model.constant(declared)?.filter(|_| self.values[tensor].is_none());
+        let constant = constant.ok_or_else(|| Error::unsupported("a kernel that is not constant"))?;
+        let kernel = self.lowering.constant(declared.name, layout.apply(constant)?);
+        self.kernels.insert((tensor, layout), kernel);
+        Ok(kernel)
+    }
+
     /// Lowers one operator.
     fn run(&mut self, index: usize, operator: &OperatorDef) -> Result<()> {
         let tensors = &self.model.tensors;
@@ -110,11 +137,23 @@ impl Importer<'_> {
         for &tensor in &operator.outputs {
             tensors[tensor].dtype().map_err(fail)?;
         }
-        let mut inputs = Vec::with_capacity(operator.inputs.len());
-        for &tensor in &operator.inputs {
+        if let (ops::DEQUANTIZE, [Some(half)], [wide]) =
+            (operator.code.builtin, &operator.inputs[..], &operator.outputs[..])
+            && tensors[*half].element == Element::F16
+            && self.values[*half].is_none()
+        {
+            self.widened[*wide] = self.widened[*half];
+            return Ok(());
+        }
+        let mut inputs: Vec<Option<ValueId>> = Vec::with_capacity(operator.inputs.len());
+        for (i, &tensor) in operator.inputs.iter().enumerate() {
             let value = tensor.map(|tensor| {
                 tensors[tensor].dtype()?;
-                self.value(tensor)
+                let image = inputs.first().copied().flatten().map(|x| self.lowering.shape(x));
+                match KernelLayout::of(operator.code, image) {
+                    Some(layout) if i == 1 => self.kernel(tensor, layout),
+                    _ => self.value(tensor),
+                }
             });
             inputs.push(value.transpose().map_err(fail)?);
         }

@@ -34,6 +34,63 @@ const NAMES: [&str; 127] = [
     "BATCH_MATMUL",
 ];
 
+/// `BuiltinOperator` of what widens half-precision constants.
+pub const DEQUANTIZE: i32 = 6;
+
+/// How the kernel of an operator, always its operand 1, is laid out in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KernelLayout {
+    /// `[out, kh, kw, in]`, to become `[kh, kw, in, out]`.
+    Conv,
+    /// `[1, kh, kw, in * multiplier]`, to become `[kh, kw, in, multiplier]`.
+    Depthwise {
+        /// Input channels.
+        channels: usize,
+    },
+    /// `[out, kh, kw, in]`, to become `[kh, kw, out, in]`.
+    ConvTranspose,
+    /// `[out, in]`, to become `[in, out]`.
+    Dense,
+}
+
+impl KernelLayout {
+    /// That of an operator whose first operand has this shape; `None` if it has no kernel.
+    pub fn of(code: OperatorCode, image: Option<&Shape>) -> Option<KernelLayout> {
+        match code.builtin {
+            3 => Some(KernelLayout::Conv),
+            4 => Some(KernelLayout::Depthwise { channels: image.and_then(|s| s.last().copied()).unwrap_or(0) }),
+            9 => Some(KernelLayout::Dense),
+            67 => Some(KernelLayout::ConvTranspose),
+            32 if code.custom == TRANSPOSE_BIAS => Some(KernelLayout::ConvTranspose),
+            _ => None,
+        }
+    }
+
+    /// The kernel in the graph's layout.
+    pub fn apply(self, kernel: Tensor) -> Result<Tensor> {
+        match self {
+            KernelLayout::Conv => hwio(&kernel),
+            KernelLayout::ConvTranspose => hwoi(&kernel),
+            KernelLayout::Dense => {
+                let [out, k] = kernel.shape().dims("[out, in]")?;
+                Tensor::new([k, out], Data::F32(transpose(kernel.as_f32()?, out, k)))
+            }
+            KernelLayout::Depthwise { channels } => {
+                // The order of elements is the one wanted already.
+                let [one, kh, kw, out] = kernel.shape().dims("[1, kh, kw, out]")?;
+                if one != 1 || channels == 0 || !out.is_multiple_of(channels) {
+                    let received = kernel.shape();
+                    return Err(Error::mismatch("the kernel does not fit the input's channels", channels, received));
+                }
+                kernel.reshape([kh, kw, channels, out / channels])
+            }
+        }
+    }
+}
+
+/// MediaPipe's transposed convolution with a bias.
+const TRANSPOSE_BIAS: &str = "Convolution2DTransposeBias";
+
 /// The operation's name, as the schema spells it.
 pub fn name(code: OperatorCode) -> String {
     match code.builtin {
@@ -152,7 +209,7 @@ impl<'f> Rule<'_, 'f> {
             return Ok(vec![self.lowering.reduce(name, kind, x, &axes, keep)?]);
         }
         Ok(vec![match op {
-            // Of a half constant, which has been widened already; quantised tensors do not get here.
+            // Of halves that were computed; constants and quantised tensors do not get here.
             "DEQUANTIZE" => self.operand(0)?,
             "CONV_2D" => self.conv()?,
             "DEPTHWISE_CONV_2D" => self.depthwise()?,
@@ -292,14 +349,6 @@ impl<'f> Rule<'_, 'f> {
         }))
     }
 
-    /// A constant kernel in another layout; only constants can be rearranged.
-    fn kernel(&mut self, i: usize, rearrange: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<ValueId> {
-        let value = self.operand(i)?;
-        let tensor = self.lowering.tensor(value).ok_or_else(|| Error::unsupported("a kernel that is not constant"))?;
-        let tensor = rearrange(tensor)?;
-        Ok(self.lowering.constant(&format!("{}/kernel", self.name), tensor))
-    }
-
     /// `[x, kernel]` and the bias, if operand `i` is one.
     fn with_bias(&self, x: ValueId, kernel: ValueId, i: usize) -> (Vec<ValueId>, Epilogue) {
         let bias = self.inputs.get(i).copied().flatten();
@@ -309,7 +358,7 @@ impl<'f> Rule<'_, 'f> {
 
     fn conv(&mut self) -> Result<ValueId> {
         let x = self.operand(0)?;
-        let kernel = self.kernel(1, hwio)?;
+        let kernel = self.operand(1)?;
         let (inputs, mut epilogue) = self.with_bias(x, kernel, 2);
         epilogue.activation = self.activation(3)?;
         let [.., channels] = self.lowering.shape(x).dims::<4>("[batch, height, width, channels]")?;
@@ -321,15 +370,7 @@ impl<'f> Rule<'_, 'f> {
 
     fn depthwise(&mut self) -> Result<ValueId> {
         let x = self.operand(0)?;
-        let [.., channels] = self.lowering.shape(x).dims::<4>("[batch, height, width, channels]")?;
-        // [1, kh, kw, channels * multiplier]: the order of elements is the one wanted already.
-        let kernel = self.kernel(1, |t| {
-            let [one, kh, kw, out] = t.shape().dims("[1, kh, kw, out]")?;
-            if one != 1 || channels == 0 || out % channels != 0 {
-                return Err(Error::mismatch("the kernel does not fit the input's channels", channels, t.shape()));
-            }
-            t.clone().reshape([kh, kw, channels, out / channels])
-        })?;
+        let kernel = self.operand(1)?;
         let (inputs, mut epilogue) = self.with_bias(x, kernel, 2);
         epilogue.activation = self.activation(4)?;
         let (padding, strides, dilations) = (self.padding(0)?, self.pair(2, 1, 0)?, self.pair(6, 5, 1)?);
@@ -338,7 +379,7 @@ impl<'f> Rule<'_, 'f> {
 
     fn conv_transpose(&mut self) -> Result<ValueId> {
         let (sizes, x) = (self.operand(0)?, self.operand(2)?);
-        let kernel = self.kernel(1, hwoi)?;
+        let kernel = self.operand(1)?;
         let (inputs, mut epilogue) = self.with_bias(x, kernel, 3);
         epilogue.activation = self.activation(3)?;
         let sizes = self.lowering.sizes(sizes, "output_shape")?;
@@ -351,12 +392,8 @@ impl<'f> Rule<'_, 'f> {
             return Err(Error::unsupported("a fully connected layer with shuffled weights"));
         }
         let (mut x, keep_dims) = (self.operand(0)?, self.flag(2)?);
-        let weights = self.lowering.shape(self.operand(1)?);
-        let [_, k] = weights.dims("[out, in]")?;
-        let kernel = self.kernel(1, |t| {
-            let [out, k] = t.shape().dims("[out, in]")?;
-            Tensor::new([k, out], Data::F32(transpose(t.as_f32()?, out, k)))
-        })?;
+        let kernel = self.operand(1)?;
+        let [k, _] = self.lowering.shape(kernel).dims("[in, out]")?;
         if !keep_dims && self.lowering.shape(x).rank() != 2 {
             x = self.lowering.reshape(&format!("{}/flat", self.name), x, &[[-1; 2], [k as i64; 2]])?;
         }
@@ -436,10 +473,10 @@ impl<'f> Rule<'_, 'f> {
         self.lowering.strided_slice(self.name, x, [&begin, &end, &strides], masks)
     }
 
-    /// Custom operations: MediaPipe's transposed convolution with a bias.
+    /// Custom operations.
     fn custom(&mut self) -> Result<ValueId> {
         let custom = self.operator.code.custom;
-        if custom != "Convolution2DTransposeBias" {
+        if custom != TRANSPOSE_BIAS {
             return Err(Error::unsupported(format!("the custom operator {custom:?} is not supported")));
         }
         // TfLiteTransposeConvParams: padding (1 SAME, 2 VALID), width and height of the stride, as int32.
@@ -457,7 +494,7 @@ impl<'f> Rule<'_, 'f> {
         };
         let strides = [stride(height)?, stride(width)?];
         let x = self.operand(0)?;
-        let kernel = self.kernel(1, hwoi)?;
+        let kernel = self.operand(1)?;
         let (inputs, epilogue) = self.with_bias(x, kernel, 2);
         let op = crate::ops::ConvTranspose2d { strides, padding, epilogue, ..Default::default() };
         self.lowering.add(self.name, op, &inputs)
