@@ -87,7 +87,11 @@ mod tests {
                     for tasks in 0..2000 {
                         let tasks = tasks % 17;
                         let counts: Vec<_> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
-                        parallel_for(tasks, |i| parallel_for(3, |_| drop(counts[i].fetch_add(1, Ordering::Relaxed))));
+                        parallel_for(tasks, |i| {
+                            parallel_for(3, |_| {
+                                counts[i].fetch_add(1, Ordering::Relaxed);
+                            })
+                        });
                         assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 3));
                     }
                 });
@@ -100,7 +104,9 @@ mod tests {
         let result = std::panic::catch_unwind(|| parallel_for(64, |i| assert!(i != 40, "task 40")));
         assert!(result.is_err());
         let count = AtomicUsize::new(0);
-        parallel_for(64, |_| drop(count.fetch_add(1, Ordering::Relaxed)));
+        parallel_for(64, |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
         assert_eq!(count.into_inner(), 64);
     }
 

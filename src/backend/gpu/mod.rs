@@ -30,6 +30,7 @@ pub use lower::Kernels;
 pub use variant::Variant;
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -73,7 +74,7 @@ pub struct AdapterInfo {
 ///
 /// Belongs to one thread: on the web its objects cannot leave it.
 #[derive(Clone)]
-pub struct Gpu(Arc<Inner>);
+pub struct Gpu(Rc<Inner>);
 
 struct Inner {
     device: wgpu::Device,
@@ -160,7 +161,7 @@ impl Gpu {
             lock(&on_error.message).get_or_insert(error.to_string());
         }));
         let (pipelines, weights) = Default::default();
-        Ok(Gpu(Arc::new(Inner { device, queue, info, options, state, pipelines, weights })))
+        Ok(Gpu(Rc::new(Inner { device, queue, info, options, state, pipelines, weights })))
     }
 
     /// What the adapter says of itself.
@@ -237,7 +238,7 @@ impl Gpu {
     /// An error if a buffer of this size cannot be bound.
     fn check_size(&self, bytes: usize) -> Result<()> {
         let limits = self.device().limits();
-        let most = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size as u64);
+        let most = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
         if bytes as u64 <= most {
             return Ok(());
         }
