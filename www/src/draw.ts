@@ -75,7 +75,7 @@ function drawFrame(
   ratio: number,
   bright: boolean,
 ): void {
-  const line = 2.5 * ratio;
+  const line = 3 * ratio;
   const inset = line / 2 + ratio;
   const { x, y } = { x: rect.x + inset, y: rect.y + inset };
   const width = Math.max(rect.width - 2 * inset, 1);

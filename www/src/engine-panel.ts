@@ -82,7 +82,7 @@ export class EnginePanel {
     this.#running.dataset.threads = String(threads);
 
     const isolated = isolation();
-    const notes = [...info.notes];
+    const notes = info.notes.map(sentence);
     if (choice === "auto" && backend === "wasm" && !("gpu" in navigator)) {
       notes.unshift("This browser has no WebGPU, so the processor does the work. The boxes are the same.");
     }
@@ -92,6 +92,11 @@ export class EnginePanel {
     setText(this.#note, notes.join(" "));
     this.#threads.hidden = backend !== "wasm" || isolated !== "possible";
   }
+}
+
+/** The engine's notes are half sentences, for logs; the page gives them a capital and a full stop. */
+function sentence(note: string): string {
+  return `${note.charAt(0).toUpperCase()}${note.slice(1)}${/[.!?]$/.test(note) ? "" : "."}`;
 }
 
 function describe(adapter: EngineInfo["adapter"]): string {

@@ -41,6 +41,7 @@ export async function open(t, { browser, url, query = "", context: options = {},
     serviceWorkers: "block",
     ...options,
   });
+  context.setDefaultTimeout(90_000); // generous: a loaded machine is no reason to fail
   const page = await context.newPage();
   const errors = [];
   page.on("console", (message) => {

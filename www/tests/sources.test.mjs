@@ -125,7 +125,7 @@ test("finds the astronaut in front of the camera, and lets go of the camera when
   }));
   assert.deepEqual({ width, height }, { width: 512, height: 512 });
   assert.ok(iou(person.box, [16.1, 14.7, 347.6, 495]) > 0.85, `a person at ${person.box}`); // the clip is 4:2:0, so not exact
-  assert.match(await page.innerText("#rate"), /fps/);
+  await page.waitForFunction(() => /fps/.test(document.getElementById("rate").textContent));
 
   await page.evaluate(() => {
     window.track = document.getElementById("video").srcObject.getTracks()[0];
