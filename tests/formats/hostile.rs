@@ -71,7 +71,7 @@ fn survives(rounds: usize, seed: u64, file: &[u8], mut import: impl FnMut(&[u8])
         let damaged = damage(file, &mut random);
         let each = Instant::now();
         refused += !import(&damaged) as usize;
-        assert!(each.elapsed() < Duration::from_secs(2), "round {round} of seed {seed} took {:?}", each.elapsed());
+        assert!(each.elapsed() < Duration::from_secs(10), "round {round} of seed {seed} took {:?}", each.elapsed());
     }
     println!("{refused} of {rounds} damaged files refused, {:?}", start.elapsed());
     assert!(refused > rounds / 10, "damage is hardly noticed: {refused} of {rounds}");
@@ -136,6 +136,20 @@ fn unsupported_operations_are_named_and_only_matter_where_needed() {
     let options = ImportOptions { outputs: Some(vec!["nonsense".into()]) };
     let error = tfjs::import(model.to_string().as_bytes(), &weights, &options).unwrap_err();
     assert_says(&error, ErrorKind::Invalid, &["nonsense"]);
+}
+
+#[test]
+fn operators_and_element_types_that_tflite_has_and_we_do_not() {
+    let import = |file: &[u8]| tflite::import(file, &ImportOptions::default()).expect_err("not supported");
+    let error = import(&tiny::tflite_with(Stored::F32, 15, 0));
+    assert_says(&error, ErrorKind::Unsupported, &["Identity", "operator 6", "LSH_PROJECTION"]);
+    // The tensor `sum` as int8: the operator that makes it, and the tensor.
+    let error = import(&tiny::tflite_with(Stored::F32, 25, 9));
+    assert_says(&error, ErrorKind::Unsupported, &["operator 2", "ADD", "\"sum\"", "I8"]);
+    let options = ImportOptions { outputs: Some(vec!["depthwise".into()]) };
+    let pruned = tflite::import(&tiny::tflite_with(Stored::F32, 15, 9), &options).unwrap();
+    assert_eq!(pruned.graph.nodes().len(), 2);
+    assert_says(&import(b"\0\0\0\0TFL2"), ErrorKind::Invalid, &["TFL3"]);
 }
 
 #[test]

@@ -157,12 +157,17 @@ pub fn tfjs_unsupported() -> (Value, Vec<u8>) {
 
 /// The same network as a TensorFlow Lite file, with `Stored::F32` or `Stored::F16` weights.
 pub fn tflite(stored: Stored) -> Vec<u8> {
+    tflite_with(stored, 25, 0)
+}
+
+/// The same with another operator in the last place (25 is SOFTMAX) and another type of the tensor `sum` (0 is float).
+pub fn tflite_with(stored: Stored, last: i8, sum_type: i8) -> Vec<u8> {
     let half = stored == Stored::F16;
     let mut tensors: Vec<Table> = Vec::new();
     let mut buffers: Vec<Table> = vec![vec![]];
     let mut operators: Vec<Table> = Vec::new();
     // Codes: CONV_2D, DEPTHWISE_CONV_2D, ADD, MAX_POOL_2D, RESHAPE, FULLY_CONNECTED, SOFTMAX, DEQUANTIZE.
-    let codes: Vec<Table> = [3, 4, 0, 17, 22, 9, 25, 6]
+    let codes: Vec<Table> = [3, 4, 0, 17, 22, 9, last, 6]
         .map(|code| vec![(0, Field::I8(code)), (2, Field::I32(1)), (3, Field::I32(code as i32))])
         .into();
     let mut tensor = |name: &str, shape: &[i32], kind: i8, data: Option<Vec<u8>>| {
@@ -212,7 +217,7 @@ pub fn tflite(stored: Stored) -> Vec<u8> {
     let target = tensor("flat/shape", &[2], 2, Some([-1i32, 32].iter().flat_map(|n| n.to_le_bytes()).collect()));
     let conv = tensor("conv", &[1, 4, 4, 8], 0, None);
     let depthwise = tensor("depthwise", &[1, 4, 4, 8], 0, None);
-    let sum = tensor("sum", &[1, 4, 4, 8], 0, None);
+    let sum = tensor("sum", &[1, 4, 4, 8], sum_type, None);
     let pool = tensor("pool", &[1, 2, 2, 8], 0, None);
     let flat = tensor("flat", &[1, 32], 0, None);
     let dense = tensor("dense", &[1, 5], 0, None);
