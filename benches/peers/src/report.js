@@ -114,6 +114,19 @@ export const peakMarkdown = (peak) => [
   table(['tile (rows x columns)', 'multiply, add', 'fused (relaxed SIMD)'], peak.tiles.map(({ tile, rates }) => [tile, ...rates.map((r) => r?.toFixed(1) ?? 'not supported')])), '',
 ].join('\n');
 
+/** The README's table: the networks, milliseconds a run. */
+export function readmeFigures(peers) {
+  const engines = ['striate', 'tfjs', 'ort'];
+  const rows = peers.workloads.filter((w) => w.kind === 'network').flatMap((w) => ['1t', '2t'].map((threads) => [
+    w.name, threads[0],
+    ...engines.map((name) => cellOf(w.engines[`${name}/wasm-${threads}`], (e) => ms(e.min))),
+  ]));
+  return [
+    'Milliseconds a run on the CPU, the same weights, everything in one browser with WebAssembly SIMD:', '',
+    table(['network', 'threads', 'striate', 'TensorFlow.js', 'ONNX Runtime Web'], rows), '', `${where(peers)}.`, '',
+  ].join('\n');
+}
+
 /** BENCHMARKS.md: what was measured, and how to measure again. */
 export function benchmarks({ peers, webgpu, coldstart, peak }) {
   const deeper = (text) => text.replace(/^#/gm, '##');
@@ -127,6 +140,7 @@ export function benchmarks({ peers, webgpu, coldstart, peak }) {
     'node benches/peers/bench.js --preset=webgpu    # the same on the GPU',
     'node benches/peers/coldstart.js                # downloads and time to the first result', '```', '',
     'Every run rewrites this page. Compare within a row; times are only as good as the machine was quiet.', '',
+    ...(peers || webgpu || coldstart || peak ? [] : ['Nothing has been measured yet.', '']),
     ...(peers ? ['## CPU: WebAssembly with SIMD, one and two threads', '', `${where(peers)}.`, '', `**${verdict(peers)}**`, '',
       'Ratio of the minimum times, in brackets of the minimum CPU times; below 1, striate is faster. `wasm-1t` and `wasm-2t` use relaxed',
       'SIMD where the browser has it, `simd-1t` does not.', '', ratios(peers), '',

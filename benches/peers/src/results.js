@@ -1,8 +1,9 @@
 // Where results live, and the page made from them.
 import { readFile, writeFile } from 'node:fs/promises';
-import { benchmarks } from './report.js';
+import { benchmarks, readmeFigures } from './report.js';
 
 const directory = new URL('../results/', import.meta.url);
+const root = new URL('../../../', import.meta.url);
 
 /** JSON with one line per list of numbers. */
 export const saveJson = (url, value) =>
@@ -17,8 +18,19 @@ async function load(name) {
   }
 }
 
-/** Writes BENCHMARKS.md from the results that are there. */
+/** `page` with what stands between the marks of its figures replaced. */
+export function withFigures(page, text) {
+  const [begin, end] = ['<!-- figures: written by benches/peers -->\n', '<!-- end of figures -->'];
+  const from = page.indexOf(begin) + begin.length, to = page.indexOf(end);
+  if (from < begin.length || to < from) throw new Error('README.md has lost the marks of its figures');
+  return `${page.slice(0, from)}\n${text}\n${page.slice(to)}`;
+}
+
+/** Writes BENCHMARKS.md and the README's figures from the results that are there. */
 export async function writeBenchmarks() {
   const [peers, webgpu, coldstart, peak] = await Promise.all(['peers', 'webgpu', 'coldstart', 'peak'].map(load));
-  await writeFile(new URL('../../../BENCHMARKS.md', import.meta.url), benchmarks({ peers, webgpu, coldstart, peak }));
+  await writeFile(new URL('BENCHMARKS.md', root), benchmarks({ peers, webgpu, coldstart, peak }));
+  if (!peers) return;
+  const readme = new URL('README.md', root);
+  await writeFile(readme, withFigures(await readFile(readme, 'utf8'), readmeFigures(peers)));
 }

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { kindOf, startOptions } from '../src/engines.js';
 import { Graph, explicitPads, makeInput, materialise, transpose } from '../src/graph.js';
 import { workloads } from '../src/networks.js';
-import { benchmarks, markdown, verdict } from '../src/report.js';
+import { benchmarks, markdown, readmeFigures, verdict } from '../src/report.js';
+import { withFigures } from '../src/results.js';
 import { encodeTfGraph } from '../src/tfgraph.js';
 
 const entry = (min) => ({ min, median: min, cpu: { min, median: min }, gflops: 1, relative: 0, samples: [min], first: { totalMs: 1, scriptMs: 1, loadMs: 1, firstRunMs: 1 } });
@@ -36,6 +37,16 @@ test('BENCHMARKS.md holds whatever has been measured', () => {
   const page = benchmarks({ peers: results({ 'tfjs/wasm-1t': entry(10) }), webgpu: null, coldstart: null, peak: null });
   assert.match(page, /## CPU/);
   assert.doesNotMatch(page, /WebGPU and WebGL|Cold start|Ceiling/);
+});
+
+test('the README gets its figures between its marks, and only there', () => {
+  const text = readmeFigures(results({ 'striate/wasm-1t': entry(8), 'tfjs/wasm-1t': entry(10) }));
+  assert.match(text, /\| net \| 1 \| 8\.00 \| 10\.0 \| – \|/);
+  const page = 'before\n<!-- figures: written by benches/peers -->\nold\n<!-- end of figures -->\nafter\n';
+  const once = withFigures(page, text);
+  assert.ok(once.startsWith('before\n') && once.endsWith('<!-- end of figures -->\nafter\n') && !once.includes('old'));
+  assert.equal(withFigures(once, text), once);
+  assert.throws(() => withFigures('no marks', text));
 });
 
 test('engines without a file in their format sit a workload out', () => {
