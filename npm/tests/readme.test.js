@@ -1,0 +1,65 @@
+// The programs of the READMEs, run as they stand: each finds what is on the photo.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { launch } from "./chromium.js";
+import { IMAGES, VENDOR } from "./photos.js";
+import { page as html, serve } from "./server.js";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+/** The code blocks of a page in these languages. */
+const blocks = (page, languages) =>
+  [...readFileSync(join(ROOT, page), "utf8").matchAll(/^```(\w+)\n(.*?)^```$/gms)]
+    .filter(([, language]) => languages.includes(language))
+    .map(([, , code]) => code);
+
+let server;
+let browser;
+
+before(async () => {
+  const ssd = join(VENDOR, "ssd_mobilenetv2_oidv4/");
+  const folders = { "/dist/": join(ROOT, "npm/dist/"), "/models/ssd/": ssd, "/photos/": IMAGES };
+  server = await serve(folders, { "/": (_, response) => html(response) });
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** Runs a program as a module script of a page in which `striate` is the package; what it logged. */
+async function run(program) {
+  const page = await browser.newPage();
+  try {
+    const logged = [];
+    page.on("console", (message) => logged.push(message.text()));
+    page.on("pageerror", (error) => logged.push(`thrown: ${error.message}`));
+    await page.goto(`${server.origin}/`);
+    await page.evaluate((code) => {
+      const imports = document.createElement("script");
+      imports.type = "importmap";
+      imports.textContent = JSON.stringify({ imports: { striate: "/dist/index.js" } });
+      document.head.append(imports);
+      const script = document.createElement("script");
+      script.type = "module";
+      script.textContent = `${code}\nglobalThis.finished = true;`;
+      document.head.append(script);
+    }, program);
+    // A module that throws never finishes.
+    const thrown = page.waitForEvent("pageerror", { timeout: 120_000 });
+    await Promise.race([page.waitForFunction(() => globalThis.finished, null, { timeout: 120_000 }), thrown]);
+    return logged;
+  } finally {
+    await page.close();
+  }
+}
+
+test("README.md has one JavaScript program, and it finds the astronaut", async () => {
+  const programs = blocks("README.md", ["js", "ts", "javascript", "typescript"]);
+  assert.equal(programs.length, 1, "a new program needs a test");
+  const logged = await run(programs[0]);
+  assert.match(logged.join("\n"), /^Person 0\.\d\d at -?\d+, -?\d+: \d+ x \d+$/m);
+  assert.doesNotMatch(logged.join("\n"), /thrown/);
+});
