@@ -34,3 +34,8 @@ pub mod js;
 pub use error::{Error, ErrorKind, Result};
 pub use shape::{Padding, Shape};
 pub use tensor::{DType, Data, Tensor, TensorType, TensorView, View};
+
+/// The README's Rust program, run by `cargo test`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
