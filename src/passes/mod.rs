@@ -34,8 +34,7 @@ const WALKS: [&[Rule]; 4] = [
     &[scale::fold, bias::fold, residual::fold, activation::fold],
 ];
 
-/// More rounds than any network has needed (three); every rule shrinks or simplifies the graph, so this is only a belt
-/// with the braces.
+/// Every rule shrinks or simplifies the graph, so the rounds end by themselves; this is the braces to that belt.
 const MAX_ROUNDS: usize = 16;
 
 /// Element operations that constant folding may spend on one graph, so that a hostile file cannot buy much time or
