@@ -1,6 +1,10 @@
-//! `cargo xtask bench`: kernels natively, or with `--peers` the race against other engines in Chromium.
+//! `cargo xtask bench`: kernels and networks in Chromium, or with `--peers` the race against other engines there.
 
-use crate::proc::{self, Result};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::proc::{self, Context, Result};
 use crate::setup::{self, Need, Report};
 use crate::{chromium, models, wasm};
 
@@ -8,10 +12,31 @@ use crate::{chromium, models, wasm};
 pub fn task(arguments: &[String]) -> Result {
     match arguments.split_first() {
         Some((first, rest)) if first == "--peers" => peers(rest),
-        _ => proc::run(
-            proc::cargo().args(["bench", "--no-default-features", "--features", "threads", "--"]).args(arguments),
-        ),
+        _ => kernels(arguments),
     }
+}
+
+/// A benchmark's script, which builds what it times.
+fn kernels(arguments: &[String]) -> Result {
+    setup::ensure(&[Need::Rust, Need::WasmTools, Need::NpmPackages, Need::Chromium])?;
+    models::task()?;
+    let mut node = script("benches/kernels/run.mjs")?;
+    node.env("PATH", path_with_bindgen()?);
+    proc::run(node.args(arguments))
+}
+
+/// The PATH with the folder of the right wasm-bindgen first.
+fn path_with_bindgen() -> Result<OsString> {
+    let bindgen = wasm::bindgen()?;
+    let folders = bindgen.parent().map(PathBuf::from).into_iter();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(folders.chain(std::env::split_paths(&path))).context("making the PATH")
+}
+
+fn script(path: &str) -> Result<Command> {
+    let mut node = proc::command("node");
+    node.env("CHROMIUM", chromium::need_browser()?).arg(path);
+    Ok(node)
 }
 
 fn peers(arguments: &[String]) -> Result {
@@ -20,11 +45,6 @@ fn peers(arguments: &[String]) -> Result {
     setup::npm_packages("benches/peers", &mut Report::quiet())?;
     models::task()?;
     wasm::build(wasm::Profile::Release, &wasm::FLAVOURS)?;
-    let race = |script: &str| {
-        let mut node = proc::command("node");
-        node.env("CHROMIUM", chromium::browser().unwrap_or_default()).arg(format!("benches/peers/{script}"));
-        node
-    };
-    proc::run(race("bench.js").args(arguments))?;
-    proc::run(&mut race("report.js"))
+    proc::run(script("benches/peers/bench.js")?.args(arguments))?;
+    proc::run(&mut script("benches/peers/report.js")?)
 }

@@ -29,7 +29,7 @@ cargo xtask <task>
       simd | relaxed | threads  only these binaries
   site                      the static site, into www/dist
   models                    the detectors' weights into vendor/, hashes checked
-  bench [ARGUMENTS]         kernels, natively
+  bench [ARGUMENTS]         kernels and networks, in Chromium
   bench --peers [ARGUMENTS] the race against other engines, in Chromium
   help                      this page
 ";

@@ -146,6 +146,7 @@ pub fn task(arguments: &[String]) -> Result {
 /// Builds binaries and the npm package.
 pub fn build(profile: Profile, flavours: &[Flavour]) -> Result {
     let toolchain = Toolchain::need()?;
+    println!("build: {} ...", flavours.iter().map(|flavour| flavour.name()).collect::<Vec<_>>().join(", "));
     // Fat link-time optimisation and wasm-opt keep one core busy each: build side by side.
     let results: Vec<Result<String>> = std::thread::scope(|scope| {
         let builds = flavours.iter().map(|&flavour| {
@@ -186,7 +187,8 @@ fn binary(toolchain: &Toolchain, profile: Profile, flavour: Flavour) -> Result<S
 fn compile(toolchain: &Toolchain, profile: Profile, flavour: Flavour) -> Result<(Vec<u8>, bool)> {
     let mut cargo = flavour.cargo(toolchain);
     cargo.args(["rustc", "--quiet", "--lib", "--crate-type", "cdylib", "--profile", profile.cargo_name()]);
-    proc::run(cargo.args(flavour.options(toolchain)))?;
+    // Quietly: on a stable compiler each build with `+atomics` warns that the feature is unstable.
+    proc::run_quiet(cargo.args(flavour.options(toolchain)))?;
 
     let folder = flavour.target_dir().join(TARGET).join(profile.cargo_name());
     let raw = folder.join("striate.wasm");
