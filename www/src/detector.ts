@@ -42,7 +42,7 @@ export class Detector {
   #loading = new AbortController();
   /** Starts and stops follow one another, so that two engines never stand side by side. */
   #tail: Promise<void> = Promise.resolve();
-  #busy = false;
+  #running: Promise<Detections> | undefined;
 
   /** `recovered` is told of losses the engine has already made good by itself. */
   constructor(
@@ -56,7 +56,12 @@ export class Detector {
   }
 
   get ready(): boolean {
-    return this.#net !== undefined && !this.#busy;
+    return this.#net !== undefined;
+  }
+
+  /** Resolves when no detection is running. */
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running.catch(() => undefined);
   }
 
   /** Starts the engine, if need be anew, and loads this model into it. `fresh` asks the network even for a kept file. */
@@ -85,17 +90,18 @@ export class Detector {
     this.#changed({ phase: "idle" });
   }
 
+  /** Nothing if there is no network, or if one detection is running already. */
   async detect(source: ImageSource, scoreThreshold: number, iouThreshold: number): Promise<Detections | undefined> {
-    if (!this.#net || this.#busy) return undefined;
-    this.#busy = true;
     const net = this.#net;
+    if (!net || this.#running) return undefined;
+    this.#running = net.detect(source, { scoreThreshold, iouThreshold, maxDetections: 100 });
     try {
-      return await net.detect(source, { scoreThreshold, iouThreshold, maxDetections: 100 });
+      return await this.#running;
     } catch (error) {
       if (net !== this.#net) return undefined; // its engine was replaced meanwhile
       throw error;
     } finally {
-      this.#busy = false;
+      this.#running = undefined;
     }
   }
 

@@ -87,6 +87,7 @@ async function examine(): Promise<void> {
   main.dataset.busy = "true";
   try {
     while (examineAgain && detector.ready) {
+      await detector.idle(); // a video's last frame may still be on its way
       examineAgain = false;
       const paused = source === "video" && stage.video.paused && stage.video.videoWidth > 0;
       const picture = source === "photo" ? photo?.bitmap : paused ? stage.video : undefined;
