@@ -69,7 +69,7 @@ export class Engine extends EventTarget {
   /** @internal */
   constructor(options: EngineOptions) {
     super();
-    const { backend = "auto", threads, worker, allowSoftwareAdapter, assets, onProgress } = options;
+    const { backend = "auto", threads, variant, worker, allowSoftwareAdapter, assets, onProgress } = options;
     if (!["auto", "webgpu", "wasm"].includes(backend)) {
       throw failure("invalid", "no such backend", { expected: "auto, webgpu or wasm", received: String(backend) });
     }
@@ -79,7 +79,11 @@ export class Engine extends EventTarget {
     this.#inWorker = worker ?? typeof Worker === "function";
     this.#onProgress = onProgress;
     this.#options = { backend, allowSoftwareAdapter: allowSoftwareAdapter ?? false };
+    if (variant !== undefined && !["simd", "relaxed", "threads"].includes(variant)) {
+      throw failure("invalid", "no such binary", { expected: "simd, relaxed or threads", received: String(variant) });
+    }
     if (threads !== undefined) this.#options.threads = threads;
+    if (variant !== undefined) this.#options.variant = variant;
     if (assets !== undefined) this.#options.assets = folder(assets);
     forgotten.register(this, this.#held, this);
   }

@@ -50,7 +50,8 @@ export function threadCount(asked: number | false | undefined): number {
   return Math.max(1, Math.floor(asked ?? Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, 8)));
 }
 
-/** The binary to load. */
-export function chooseVariant(found: Features, threads: number): Variant {
-  return threads > 1 && found.threads ? "threads" : found.relaxed ? "relaxed" : "simd";
+/** The binary to load, `best` at most. */
+export function chooseVariant(found: Features, threads: number, best: Variant = "threads"): Variant {
+  if (threads > 1 && found.threads && best === "threads") return "threads";
+  return found.relaxed && best !== "simd" ? "relaxed" : "simd";
 }

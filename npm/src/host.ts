@@ -19,7 +19,7 @@ import type {
 import { loadWasm, type Wasm, type WasmNet, type WasmRuntime } from "./wasm.js";
 
 /** The options that cross to a worker. */
-export type HostOptions = Pick<EngineOptions, "backend" | "allowSoftwareAdapter"> & {
+export type HostOptions = Pick<EngineOptions, "backend" | "allowSoftwareAdapter" | "variant"> & {
   threads?: number | false;
   assets?: string;
 };
@@ -218,7 +218,7 @@ async function loadBest(
   }
   // Threads would sit idle beside a GPU that was asked for by name.
   const threads = options.backend === "webgpu" ? 1 : threadCount(options.threads);
-  const variant = chooseVariant(found, threads);
+  const variant = chooseVariant(found, threads, options.variant);
   if (variant === "threads") {
     try {
       const wasm = await loadWasm(variant, options.assets, onProgress);
@@ -230,7 +230,7 @@ async function loadBest(
   } else if (typeof options.threads === "number" && options.threads > 1 && found.noThreads) {
     notes.push(`running on one thread: ${found.noThreads}`);
   }
-  const single = found.relaxed ? "relaxed" : "simd";
+  const single = chooseVariant(found, 1, options.variant);
   return { wasm: await loadWasm(single, options.assets, onProgress), variant: single, threads: 1 };
 }
 

@@ -33,6 +33,11 @@ export interface EngineOptions {
    * and `engine.info.notes` says why.
    */
   threads?: number | false;
+  /**
+   * The best WebAssembly binary to take, to measure or to test: `"simd"` is the plainest. The default is the best that
+   * the page can run.
+   */
+  variant?: Variant;
   /** `false` runs the engine in place and not in a worker of its own. Default: `true` where there are workers. */
   worker?: boolean;
   /** Lets WebGPU run on a software adapter (for tests: correct, slow). `"auto"` never chooses one. */

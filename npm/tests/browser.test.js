@@ -134,6 +134,9 @@ describe("binaries and places", () => {
     const { info, data } = await inPage(runConv, { backend: "wasm", worker: false }, { before: noRelaxed });
     assert.equal(info.variant, "simd");
     assert.ok(worst(data, expected) < 1e-5);
+    const asked = await inPage(runConv, { backend: "wasm", variant: "simd", threads: 2 }, { isolated: true });
+    assert.equal(asked.info.variant, "simd");
+    assert.ok(worst(asked.data, expected) < 1e-5);
   });
 
   test("WebGPU on the software adapter, in a worker and in place", async () => {
