@@ -1,7 +1,7 @@
 // Builds dist/: index.js, host.js and worker.js, each one file (bundlers and plain pages then have nothing to resolve), the
 // types, and the glue of each WebAssembly binary that `cargo xtask build` has put into dist/wasm.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
@@ -15,21 +15,21 @@ for (const name of existsSync(dist) ? readdirSync(dist) : []) {
 }
 
 // host.js is fetched only by engines that run in place; the worker has its own copy.
-await build({
-  ...shared,
-  entryPoints: ["index", "host", "worker"].map((name) => join(root, "src", `${name}.ts`)),
-  outdir: dist,
-  sourcemap: true,
-  plugins: [
-    {
-      name: "host-apart",
-      setup: ({ onResolve }) =>
-        onResolve({ filter: /^\.\/host\.js$/ }, ({ kind }) =>
-          kind === "dynamic-import" ? { path: "./host.js", external: true } : undefined,
-        ),
-    },
-  ],
-});
+const apart = {
+  name: "host-apart",
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\/host\.js$/ }, ({ kind }) =>
+      kind === "dynamic-import" ? { path: "./host.js", external: true } : undefined,
+    ),
+};
+const entry = (name) => join(root, "src", `${name}.ts`);
+await build({ ...shared, entryPoints: [entry("index")], outdir: dist, sourcemap: true, plugins: [apart] });
+// Where the glue is imported by its address, comments tell bundlers to leave it be: minifying drops them.
+const legible = { ...shared, minify: false, minifyIdentifiers: true };
+await build({ ...legible, entryPoints: ["host", "worker"].map(entry), outdir: dist, sourcemap: true });
+for (const name of ["host.js", "worker.js"]) {
+  if (!readFileSync(join(dist, name), "utf8").includes("webpackIgnore")) throw new Error(`${name} lost its comments`);
+}
 
 const require = createRequire(import.meta.url);
 const tsc = join(dirname(require.resolve("typescript/package.json")), "bin/tsc");

@@ -88,6 +88,9 @@ pub struct Session {
 struct Compiled {
     inputs: Vec<TensorType>,
     executable: Executable,
+    /// Writes the browser's pictures into the first input, once one was given.
+    #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
+    picture: Option<gpu::ImageInput>,
 }
 
 enum Executable {
@@ -149,6 +152,51 @@ impl Session {
         }
     }
 
+    /// As [`Session::run`] on the GPU for a network of one picture: takes it from the browser without its pixels passing
+    /// through this program. The network wants it in `size` = `[height, width]`, as `pixel * scale + offset`.
+    #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
+    pub async fn run_bitmap(
+        &mut self,
+        bitmap: &web_sys::ImageBitmap,
+        size: [usize; 2],
+        scale: [f32; 3],
+        offset: [f32; 3],
+    ) -> Result<Vec<Tensor>> {
+        match self.attempt_bitmap(bitmap, size, scale, offset).await {
+            Err(error) if error.kind() == ErrorKind::DeviceLost => {
+                self.renew(error).await?;
+                self.attempt_bitmap(bitmap, size, scale, offset).await
+            }
+            result => result,
+        }
+    }
+
+    #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
+    async fn attempt_bitmap(
+        &mut self,
+        bitmap: &web_sys::ImageBitmap,
+        [height, width]: [usize; 2],
+        scale: [f32; 3],
+        offset: [f32; 3],
+    ) -> Result<Vec<Tensor>> {
+        self.compile(&[TensorType::f32([1, height, width, 3])], &mut |_| ()).await?;
+        let Some(Compiled { executable: Executable::Gpu(executable), picture, .. }) = self.compiled.last_mut() else {
+            return Err(Error::invalid("only a GPU takes the browser's pictures"));
+        };
+        let mut writer = match picture.take() {
+            Some(writer) => writer,
+            None => {
+                let rgba = |[r, g, b]: [f32; 3]| [r, g, b, 0.0];
+                gpu::ImageInput::new(executable, 0, rgba(scale), rgba(offset)).await?
+            }
+        };
+        let size = [bitmap.height() as usize, bitmap.width() as usize];
+        writer.write_external(wgpu::ExternalImageSource::ImageBitmap(bitmap.clone()), size, None)?;
+        *picture = Some(writer);
+        executable.submit()?;
+        executable.read_outputs().await
+    }
+
     /// Opens the GPU again after it was lost. The graph still has the weights; what was compiled is gone.
     #[cfg(feature = "webgpu")]
     async fn renew(&mut self, loss: Error) -> Result<()> {
@@ -185,7 +233,12 @@ impl Session {
                 Executable::Gpu(Box::new(gpu::Executable::compile(gpu, &self.graph, inputs, &mut tell).await?))
             }
         };
-        self.compiled.push(Compiled { inputs: inputs.to_vec(), executable });
+        self.compiled.push(Compiled {
+            inputs: inputs.to_vec(),
+            executable,
+            #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
+            picture: None,
+        });
         Ok(())
     }
 

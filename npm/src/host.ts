@@ -1,6 +1,6 @@
 import { type ErrorFields, failure, fieldsOf } from "./errors.js";
 import { chooseVariant, features, threadCount } from "./features.js";
-import { close, type Frame, PixelReader } from "./image.js";
+import { BITMAP, close, type Frame, PixelReader } from "./image.js";
 import { joinWeights } from "./models.js";
 import type {
   Backend,
@@ -51,6 +51,9 @@ export type Reply<T> =
 /** How long the thread pool may take to start before the engine goes on without. */
 const POOL_TIMEOUT = 10_000;
 
+/** Every WebGPU device takes textures this wide and high; larger photos go by way of a canvas. */
+const MAX_TEXTURE = 8192;
+
 /** The WebGPU backend must win the probe by this much: its results still have to be read back. */
 const GPU_ADVANTAGE = 1.1;
 
@@ -58,6 +61,7 @@ const GPU_ADVANTAGE = 1.1;
 export class Host {
   #wasm: Wasm | undefined;
   #runtime: WasmRuntime | undefined;
+  #backend: Backend = "wasm";
   #nets = new Map<number, { net: WasmNet; losses: number }>();
   #nextId = 1;
   #losses = 0;
@@ -71,6 +75,7 @@ export class Host {
       this.#wasm = wasm;
       const { backend, runtime } = await chooseBackend(wasm, options, notes);
       this.#runtime = runtime;
+      this.#backend = backend;
       const adapter = runtime.adapter();
       return { backend, variant, threads, notes, ...(adapter ? { adapter } : {}) };
     });
@@ -110,6 +115,10 @@ export class Host {
     return this.#reply(async () => {
       try {
         const net = this.#net(id);
+        if (this.#backend === "webgpu" && Math.max(frame.width, frame.height) <= MAX_TEXTURE) {
+          const found = await detectOnGpu(net, frame, options);
+          if (found) return found;
+        }
         const start = performance.now();
         const rgba = this.#pixels.read(frame);
         const read = performance.now() - start;
@@ -205,6 +214,22 @@ async function orTrap<T>(work: () => Promise<T>): Promise<T> {
 /** The WebAssembly instance stopped in the middle of its work and cannot be trusted any more. */
 function isTrap(thrown: unknown): thrown is WebAssembly.RuntimeError | RangeError {
   return thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError;
+}
+
+/** Finds things in a frame that the browser holds, if it does hold it. */
+async function detectOnGpu(
+  net: WasmNet,
+  { image }: Frame,
+  options: Omit<DetectOptions, "signal">,
+): Promise<Found | undefined> {
+  if (image instanceof ImageBitmap) return net.detectBitmap(image, options);
+  if (typeof VideoFrame === "undefined" || !(image instanceof VideoFrame)) return undefined;
+  const bitmap = await createImageBitmap(image, BITMAP);
+  try {
+    return await net.detectBitmap(bitmap, options);
+  } finally {
+    bitmap.close();
+  }
 }
 
 async function loadBest(

@@ -20,7 +20,7 @@ export function close({ image, owned }: Frame): void {
 }
 
 /** How pictures are decoded: the stored values, upright. */
-const BITMAP: ImageBitmapOptions = {
+export const BITMAP: ImageBitmapOptions = {
   colorSpaceConversion: "none",
   premultiplyAlpha: "none",
   imageOrientation: "from-image",

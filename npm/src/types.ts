@@ -208,7 +208,7 @@ export interface Detection {
 
 /** Milliseconds that the stages of one detection took. */
 export interface Timings {
-  /** Reading the pixels, resizing, normalising. */
+  /** Reading the pixels, resizing, normalising; where the GPU does that, it is part of the inference. */
   preprocess: number;
   /** The network, reading back its outputs included. */
   inference: number;

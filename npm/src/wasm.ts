@@ -27,6 +27,11 @@ export interface WasmNet {
     height: number,
     options: { scoreThreshold?: number; iouThreshold?: number; maxDetections?: number },
   ): Promise<{ detections: Detection[]; preprocess: number; inference: number; decode: number }>;
+  /** On the GPU: the picture's pixels never leave it. */
+  detectBitmap(
+    bitmap: ImageBitmap,
+    options: { scoreThreshold?: number; iouThreshold?: number; maxDetections?: number },
+  ): Promise<{ detections: Detection[]; preprocess: number; inference: number; decode: number }>;
   report(): Report;
   /** How often the GPU was lost and had again. */
   losses(): number;

@@ -41,8 +41,6 @@ export async function serve(folders, routes = {}) {
     origin: `http://127.0.0.1:${server.address().port}`,
     /** How often a path was asked for. */
     count: (path) => counts.get(path) ?? 0,
-    /** All paths asked for so far. */
-    paths: () => [...counts.keys()],
     close: () => {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(resolve));

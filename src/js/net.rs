@@ -147,6 +147,14 @@ impl Net {
         self.state.promise(async move |state| state.boxes()?.detect(&rgba, [width, height], options).await)
     }
 
+    /// As [`Net::detect`] on the GPU, for a picture that the browser holds: its pixels never leave the GPU. Preparing it
+    /// is part of the inference then.
+    #[cfg(feature = "webgpu")]
+    #[wasm_bindgen(js_name = detectBitmap)]
+    pub fn detect_bitmap(&self, bitmap: web_sys::ImageBitmap, options: JsValue) -> Promise {
+        self.state.promise(async move |state| state.boxes()?.detect_bitmap(&bitmap, options).await)
+    }
+
     /// What it costs and where its layers run (`Report`), as it was run last: as a detector, or as it was imported.
     pub fn report(&self) -> Result<JsValue, JsValue> {
         let costs = |state: &mut State| costs(&state.session()?.report());
@@ -209,8 +217,24 @@ impl Boxes {
         self.preprocess(rgba, size)?;
         let ready = now();
         let outputs = self.session.run(std::slice::from_ref(&self.input)).await?;
-        let ran = now();
-        let found = self.detector.decode(&outputs, size, &options)?;
+        self.found(&outputs, size, &options, [start, ready])
+    }
+
+    #[cfg(feature = "webgpu")]
+    async fn detect_bitmap(&mut self, bitmap: &web_sys::ImageBitmap, options: JsValue) -> Result<JsValue> {
+        let options = limits(convert::options(options)?, self.detector.default_options())?;
+        let start = now();
+        let crate::vision::InputSpec { size, scale, offset } = self.detector.input();
+        let outputs = self.session.run_bitmap(bitmap, size, scale, offset).await?;
+        let size = [bitmap.width() as usize, bitmap.height() as usize];
+        self.found(&outputs, size, &options, [start, start])
+    }
+
+    /// `{ detections, preprocess, inference, decode }` of outputs that are just there; `times` are when preprocessing and
+    /// inference began.
+    fn found(&self, outputs: &[Tensor], size: [usize; 2], options: &DetectOptions, times: [f64; 2]) -> Result<JsValue> {
+        let ([start, ready], ran) = (times, now());
+        let found = self.detector.decode(outputs, size, options)?;
         let labels = self.detector.labels();
         let found = found.iter().map(|d| Found {
             label: labels.get(d.class).copied().unwrap_or("?"),
