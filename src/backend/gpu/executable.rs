@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use super::lower::{Dispatch, Lowering, Operand};
 use super::pipelines::Pipeline;
@@ -23,7 +23,7 @@ pub struct Executable {
     /// Buffers only this executable uses: slots, tables, scratch, uniforms.
     own: Vec<wgpu::Buffer>,
     /// Held, not read: bind groups refer to them, and the last holder frees them.
-    _weights: Vec<Arc<Weights>>,
+    _weights: Vec<Rc<Weights>>,
     steps: Vec<Step>,
     outputs: Vec<Output>,
     peak_bytes: usize,
@@ -31,7 +31,7 @@ pub struct Executable {
 }
 
 struct Step {
-    pipeline: Arc<Pipeline>,
+    pipeline: Rc<Pipeline>,
     bindings: wgpu::BindGroup,
     groups: [u32; 3],
 }
@@ -59,7 +59,10 @@ impl Executable {
         inputs: &[TensorType],
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Executable> {
-        gpu.scoped(async || Builder::new(gpu, graph, inputs)?.build(progress).await).await
+        gpu.check()?;
+        let builder = Builder::new(gpu, graph, inputs)?;
+        let pipelines = builder.pipelines(progress).await?;
+        gpu.scoped(|| builder.build(pipelines)).await
     }
 
     /// Writes an input for the next run.
@@ -104,9 +107,9 @@ impl Executable {
         for steps in self.steps.chunks(batch) {
             let mut commands = encoder();
             let mut pass = commands.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            let mut current: Option<&Arc<Pipeline>> = None;
+            let mut current: Option<&Rc<Pipeline>> = None;
             for step in steps {
-                if !current.is_some_and(|p| Arc::ptr_eq(p, &step.pipeline)) {
+                if !current.is_some_and(|p| Rc::ptr_eq(p, &step.pipeline)) {
                     pass.set_pipeline(&step.pipeline.pipeline);
                     current = Some(&step.pipeline);
                 }
@@ -212,12 +215,11 @@ impl<'a> Builder<'a> {
         Ok(Builder { gpu, graph, inputs, types, plan, dispatches, tables, scratch })
     }
 
-    async fn build(self, progress: &mut dyn FnMut(usize, usize)) -> Result<Executable> {
+    fn build(self, pipelines: HashMap<Variant, Rc<Pipeline>>) -> Result<Executable> {
         let Builder { gpu, graph, types, plan, .. } = &self;
         use wgpu::BufferUsages as Usage;
         let storage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
 
-        let pipelines = self.pipelines(progress).await?;
         let inputs: Vec<_> =
             self.inputs.iter().map(|kind| (kind.clone(), gpu.buffer("input", device_bytes(kind), storage))).collect();
         let slots: Vec<_> = plan.slots().iter().map(|&bytes| gpu.buffer("slot", bytes, storage)).collect();
@@ -227,7 +229,7 @@ impl<'a> Builder<'a> {
         let (uniforms, blocks) = self.uniforms(align);
         let uniforms = filled(gpu, "uniforms", &uniforms, Usage::UNIFORM);
 
-        let mut constants: HashMap<ValueId, Arc<Weights>> = HashMap::new();
+        let mut constants: HashMap<ValueId, Rc<Weights>> = HashMap::new();
         let used = self.dispatches.iter().flat_map(|d| &d.operands).filter_map(|o| match o {
             Operand::Value(value) => Some(*value),
             _ => None,
@@ -298,22 +300,17 @@ impl<'a> Builder<'a> {
     }
 
     /// The pipeline of every variant.
-    async fn pipelines(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<HashMap<Variant, Arc<Pipeline>>> {
-        let mut variants: Vec<(&Variant, usize)> = Vec::new();
+    async fn pipelines(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<HashMap<Variant, Rc<Pipeline>>> {
+        let mut variants: Vec<&Variant> = Vec::new();
+        let mut nodes = Vec::new();
         let mut known = std::collections::HashSet::new();
-        for dispatch in &self.dispatches {
-            if known.insert(&dispatch.variant) {
-                variants.push((&dispatch.variant, dispatch.node));
-            }
+        for dispatch in self.dispatches.iter().filter(|d| known.insert(&d.variant)) {
+            variants.push(&dispatch.variant);
+            nodes.push(dispatch.node);
         }
-        let mut pipelines = HashMap::with_capacity(variants.len());
-        for (done, (variant, node)) in variants.iter().enumerate() {
-            progress(done, variants.len());
-            let pipeline = self.gpu.pipeline(variant).await;
-            pipelines.insert((*variant).clone(), pipeline.map_err(|e| e.at(&self.graph.nodes()[*node].name))?);
-        }
-        progress(variants.len(), variants.len());
-        Ok(pipelines)
+        let built = self.gpu.pipelines(&variants, progress).await;
+        let built = built.map_err(|(i, e)| e.at(&self.graph.nodes()[nodes[i]].name))?;
+        Ok(variants.into_iter().cloned().zip(built).collect())
     }
 
     /// All uniform blocks in one buffer, each where a binding may start, and where each is.

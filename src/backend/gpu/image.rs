@@ -1,5 +1,7 @@
 //! From a picture to an executable's input without leaving the device.
 
+use std::rc::Rc;
+
 use bytemuck::{Pod, Zeroable};
 
 use super::lower::threads;
@@ -65,7 +67,7 @@ pub struct Rectangle {
 /// The texture is kept while pictures have one size, so a camera's frames create nothing.
 pub struct ImageInput {
     gpu: Gpu,
-    pipeline: std::sync::Arc<Pipeline>,
+    pipeline: Rc<Pipeline>,
     size: [usize; 2],
     input: wgpu::Buffer,
     params: wgpu::Buffer,
@@ -93,8 +95,9 @@ impl ImageInput {
             }
         };
         let params = Params { size: [height as u32, width as u32], channels: channels as u32, _pad: 0, scale, offset };
-        gpu.scoped(async || {
-            let pipeline = gpu.pipeline(&Variant::Image(ImageKey)).await?;
+        let mut built = gpu.pipelines(&[&Variant::Image(ImageKey)], &mut |_, _| ()).await.map_err(|(_, e)| e)?;
+        let pipeline = built.remove(0);
+        gpu.scoped(|| {
             let copied = wgpu::BufferUsages::COPY_DST;
             let uniforms = gpu.buffer("picture", size_of::<Params>(), wgpu::BufferUsages::UNIFORM | copied);
             gpu.queue().write_buffer(&uniforms, 0, bytemuck::bytes_of(&params));

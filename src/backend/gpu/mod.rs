@@ -29,10 +29,11 @@ pub use image::{ImageInput, Rectangle};
 pub use lower::Kernels;
 pub use variant::Variant;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::tensor::{Data, Tensor};
@@ -83,7 +84,7 @@ struct Inner {
     options: GpuOptions,
     state: Arc<State>,
     pipelines: pipelines::Pipelines,
-    weights: Mutex<HashMap<*const Tensor, Weak<Weights>>>,
+    weights: RefCell<HashMap<*const Tensor, Weak<Weights>>>,
 }
 
 /// What the device's callbacks report.
@@ -125,13 +126,8 @@ impl Gpu {
         let adapter =
             instance.request_adapter(&wanted).await.map_err(|e| Error::unsupported(format!("no GPU: {e}")))?;
         let given = adapter.get_info();
-        let info = AdapterInfo {
-            vendor: if given.vendor == 0 { given.driver.clone() } else { format!("{:#06x}", given.vendor) },
-            name: given.name,
-            is_fallback: given.device_type == wgpu::DeviceType::Cpu,
-            backend: if cfg!(target_arch = "wasm32") { "webgpu".into() } else { given.backend.to_str().into() },
-        };
-        if info.is_fallback && !options.allow_software {
+        let is_fallback = given.device_type == wgpu::DeviceType::Cpu;
+        if is_fallback && !options.allow_software {
             return Err(Error::unsupported(
                 "there is only a software GPU adapter, which is slower than the CPU backend",
             ));
@@ -149,6 +145,9 @@ impl Gpu {
             .request_device(&descriptor)
             .await
             .map_err(|e| Error::unsupported(format!("the GPU gives no device: {e}")))?;
+        let (name, vendor) = names(&device, &given);
+        let backend = if cfg!(target_arch = "wasm32") { "webgpu" } else { given.backend.to_str() }.to_string();
+        let info = AdapterInfo { name, vendor, is_fallback, backend };
 
         let state = Arc::new(State::default());
         let on_lost = state.clone();
@@ -216,13 +215,13 @@ impl Gpu {
         }
     }
 
-    /// Runs `work` and turns what the device finds wrong with it into an error.
-    async fn scoped<T>(&self, work: impl AsyncFnOnce() -> Result<T>) -> Result<T> {
+    /// Runs `work` and turns what the device finds wrong with it into an error. The scopes end before anything is waited
+    /// for, so that those of two compilations side by side stay nested.
+    async fn scoped<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.check()?;
         let memory = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device().push_error_scope(wgpu::ErrorFilter::Validation);
-        let result = work().await;
-        // Both end here, in order; waiting comes after.
+        let result = work();
         let (validation, memory) = (validation.pop(), memory.pop());
         let (validation, memory) = (validation.await, memory.await);
         self.check()?;
@@ -256,8 +255,8 @@ impl Gpu {
     }
 
     /// A constant on the device, shared with whoever uses the same tensor.
-    fn weights(&self, tensor: &Arc<Tensor>) -> Arc<Weights> {
-        let mut known = lock(&self.0.weights);
+    fn weights(&self, tensor: &Arc<Tensor>) -> Rc<Weights> {
+        let mut known = self.0.weights.borrow_mut();
         if let Some(weights) = known.get(&Arc::as_ptr(tensor)).and_then(Weak::upgrade) {
             return weights;
         }
@@ -265,8 +264,8 @@ impl Gpu {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         let buffer = self.buffer("weights", tensor.shape().elements() * 4, usage);
         self.write(&buffer, tensor.data());
-        let weights = Arc::new(Weights { buffer, _tensor: tensor.clone() });
-        known.insert(Arc::as_ptr(tensor), Arc::downgrade(&weights));
+        let weights = Rc::new(Weights { buffer, _tensor: tensor.clone() });
+        known.insert(Arc::as_ptr(tensor), Rc::downgrade(&weights));
         weights
     }
 
@@ -283,11 +282,31 @@ impl Gpu {
     }
 }
 
+/// Name and vendor of an adapter.
+#[cfg(not(target_arch = "wasm32"))]
+fn names(_: &wgpu::Device, info: &wgpu::AdapterInfo) -> (String, String) {
+    (info.name.clone(), format!("{:#06x}", info.vendor))
+}
+
+/// Name and vendor of an adapter; wgpu does not pass on what browsers tell (`GPUDevice.adapterInfo`).
+#[cfg(target_arch = "wasm32")]
+fn names(device: &wgpu::Device, _: &wgpu::AdapterInfo) -> (String, String) {
+    let info = device.as_webgpu().and_then(|device| property(device.as_ref(), "adapterInfo"));
+    let text = |key| info.as_ref().and_then(|info| property(info, key)).and_then(|v| v.as_string()).unwrap_or_default();
+    let (description, architecture) = (text("description"), text("architecture"));
+    (if description.is_empty() { architecture } else { description }, text("vendor"))
+}
+
+/// A property of a JavaScript object.
+#[cfg(target_arch = "wasm32")]
+fn property(object: &wasm_bindgen::JsValue, key: &str) -> Option<wasm_bindgen::JsValue> {
+    js_sys::Reflect::get(object, &key.into()).ok()
+}
+
 /// Whether there is WebGPU to ask: wgpu panics where it finds neither a window nor a worker.
 #[cfg(target_arch = "wasm32")]
 fn has_webgpu() -> bool {
-    let get = |object: &wasm_bindgen::JsValue, key: &str| js_sys::Reflect::get(object, &key.into()).ok();
-    let gpu = get(&js_sys::global(), "navigator").and_then(|navigator| get(&navigator, "gpu"));
+    let gpu = property(&js_sys::global(), "navigator").and_then(|navigator| property(&navigator, "gpu"));
     gpu.is_some_and(|gpu| gpu.is_object())
 }
 

@@ -1,11 +1,12 @@
 //! Pipelines, built once for each variant and kept for the life of the device.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
 
+use super::Gpu;
 use super::variant::{Binding, Variant, bindings};
-use super::{Gpu, lock};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A pipeline with what is needed to bind to it.
 pub(super) struct Pipeline {
@@ -17,21 +18,57 @@ pub(super) struct Pipeline {
 /// The cache: pipelines by variant, layouts by what is bound.
 #[derive(Default)]
 pub(super) struct Pipelines {
-    pipelines: Mutex<HashMap<Variant, Arc<Pipeline>>>,
-    layouts: Mutex<HashMap<Vec<Binding>, Layout>>,
+    pipelines: RefCell<HashMap<Variant, Rc<Pipeline>>>,
+    layouts: RefCell<HashMap<Vec<Binding>, Layout>>,
+}
+
+/// A variant's shader, not compiled yet.
+struct Shader<'a> {
+    variant: &'a Variant,
+    source: String,
+    bindings: Vec<Binding>,
 }
 
 type Layout = (wgpu::BindGroupLayout, wgpu::PipelineLayout);
 
 impl Gpu {
-    /// The pipeline of a variant, built now if it is new.
-    pub(super) async fn pipeline(&self, variant: &Variant) -> Result<Arc<Pipeline>> {
-        let cache = &self.0.pipelines;
-        if let Some(pipeline) = lock(&cache.pipelines).get(variant) {
-            return Ok(pipeline.clone());
+    /// The pipelines of these variants, in order; new ones are built now. `progress` hears of every one, as `(done, of)`.
+    /// An error comes with the position of the variant it is about.
+    ///
+    /// wgpu has no asynchronous creation on the web (gfx-rs/wgpu#3794). Waiting for the device after each pipeline gives the
+    /// page its turns. Asking the browser for the same pipelines beforehand with `createComputePipelineAsync`, so that
+    /// its cache would answer wgpu, showed no gain in the one measurement made: 26 s instead of 16 s for the small networks
+    /// of the conformance list (Chromium 156, SwiftShader, two crowded cores).
+    pub(super) async fn pipelines(
+        &self,
+        variants: &[&Variant],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<Rc<Pipeline>>, (usize, Error)> {
+        let known = |variant: &Variant| self.0.pipelines.pipelines.borrow().get(variant).cloned();
+        let mut shaders = Vec::new();
+        for (i, &variant) in variants.iter().enumerate().filter(|(_, v)| known(v).is_none()) {
+            let source = variant.source().map_err(|e| (i, e))?;
+            let bindings = bindings(&source).map_err(|e| (i, e))?;
+            shaders.push((i, Shader { variant, source, bindings }));
         }
-        let source = variant.source()?;
-        let bindings = bindings(&source)?;
+        let count = shaders.len();
+        if count > 0 {
+            progress(0, count);
+        }
+        for (done, (i, shader)) in shaders.into_iter().enumerate() {
+            let variant = shader.variant.clone();
+            let pipeline = self.scoped(|| Ok(self.build(shader))).await.map_err(|e| (i, e))?;
+            self.0.pipelines.pipelines.borrow_mut().insert(variant, Rc::new(pipeline));
+            progress(done + 1, count);
+        }
+        let built = |(i, variant): (usize, &&Variant)| {
+            known(variant).ok_or_else(|| (i, Error::invalid("a pipeline was not built")))
+        };
+        variants.iter().enumerate().map(built).collect()
+    }
+
+    fn build(&self, shader: Shader) -> Pipeline {
+        let Shader { variant, source, bindings } = shader;
         let (layout, pipeline_layout) = self.layout(&bindings);
         let label = Some(variant.file());
         let module = self.device().create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -50,9 +87,7 @@ impl Gpu {
             },
             cache: None,
         });
-        let pipeline = Arc::new(Pipeline { pipeline, layout, bindings });
-        lock(&cache.pipelines).insert(variant.clone(), pipeline.clone());
-        Ok(pipeline)
+        Pipeline { pipeline, layout, bindings }
     }
 
     fn layout(&self, bindings: &[Binding]) -> Layout {
@@ -87,6 +122,6 @@ impl Gpu {
             });
             (group, pipeline)
         };
-        lock(&self.0.pipelines.layouts).entry(bindings.to_vec()).or_insert_with(make).clone()
+        self.0.pipelines.layouts.borrow_mut().entry(bindings.to_vec()).or_insert_with(make).clone()
     }
 }
