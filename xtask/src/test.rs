@@ -295,9 +295,9 @@ fn web(log: &Log, flavour: Flavour, test: &str) -> Result<Count> {
 }
 
 fn types(log: &Log) -> Result<Count> {
-    let package = log.check(proc::npm("npm").args(["run", "lint"]))?;
-    // The page is checked against the package's built types, which need no binary.
+    // Page and test programs are checked against the package's built types, which need no binary.
     log.run(proc::npm("npm").args(["run", "build"]))?;
+    let package = log.check(proc::npm("npm").args(["run", "lint"]))?;
     Ok(package.plus(log.check(proc::npm("www").args(["run", "types"]))?))
 }
 
