@@ -3,22 +3,12 @@
 const settings = {
   'wasm-2t': { backend: 'wasm', threads: 2 },
   'wasm-1t': { backend: 'wasm', threads: 1 },
-  'simd-1t': { backend: 'wasm', threads: 1 },
+  'simd-1t': { backend: 'wasm', threads: 1, variant: 'simd' },
   webgpu: { backend: 'webgpu', threads: 1, allowSoftwareAdapter: true },
 };
 const variants = { 'wasm-2t': 'threads', 'wasm-1t': 'relaxed', 'simd-1t': 'simd', webgpu: 'relaxed' };
 
-/** Makes this worker an older browser's: modules with relaxed SIMD (opcodes 0xfd 0x80 0x02 and on) are not valid. */
-function forgetRelaxedSimd() {
-  const { validate } = WebAssembly;
-  WebAssembly.validate = (source) => {
-    const bytes = new Uint8Array(source.buffer ?? source);
-    return !bytes.some((b, i) => b === 0xfd && bytes[i + 1] >= 0x80 && bytes[i + 2] === 2) && validate(source);
-  };
-}
-
 export async function load({ graph, tfGraph }, backend) {
-  if (backend === 'simd-1t') forgetRelaxedSimd();
   const { striate } = await import(new URL('../striate/index.js', import.meta.url).href);
   // In place: the race's own worker is the worker.
   const engine = await striate({ ...settings[backend], worker: false });
