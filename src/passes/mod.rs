@@ -1,6 +1,6 @@
 //! Graph to graph: what a file says becomes what a backend runs well.
 //!
-//! A pass is a [`rewrite::Rule`]: it looks at one node and what feeds it, and may put something better in its place.
+//! A pass is a `rewrite::Rule`: it looks at one node and what feeds it, and may put something better in its place.
 //! Nodes are visited in execution order, so a rule sees its operands already rewritten and chains (`conv`, bias, scale,
 //! activation) collapse in one walk. A rule replaces the *last* node of its pattern and never edits the others: those
 //! die if nothing else needs them, so no rule can break another user's value. Rules that would repeat work fuse only

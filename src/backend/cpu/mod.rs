@@ -2,7 +2,7 @@
 //!
 //! [`Executable::compile`] does all the thinking: types, memory plan, weight packing, indirection buffers. A run walks
 //! a list of kernels and allocates nothing. `simd.rs` holds the only intrinsics; everything is written over its
-//! [`F32x4`](simd::F32x4).
+//! `F32x4`.
 
 mod conv;
 mod conv_transpose;

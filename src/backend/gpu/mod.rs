@@ -1,6 +1,6 @@
 //! The WebGPU backend: the browser's own on the web, Vulkan, Metal or DX12 natively.
 //!
-//! Compiling an [`Executable`] does all the thinking: it lowers every node to dispatches ([`lower`]), plans memory,
+//! Compiling an [`Executable`] does all the thinking: it lowers every node to dispatches (`lower`), plans memory,
 //! uploads weights, builds pipelines and bind groups. A run records one command buffer and creates no other GPU object.
 //!
 //! On the device every element is a word of 32 bits, bytes (and booleans) included: WGSL has no smaller storage type. Bytes
