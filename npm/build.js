@@ -37,7 +37,7 @@ const types = spawnSync(process.execPath, [tsc, "--project", root], { stdio: "in
 if (types.status !== 0) process.exit(types.status ?? 1);
 
 // The threads of the pool import the glue by its address, and bundlers carry it along as a lone file: so it must be
-// one. wasm-bindgen-rayon's helper is folded in.
+// one. The pool's script is folded in.
 for (const variant of ["simd", "relaxed", "threads"]) {
   const folder = join(dist, "wasm", variant);
   const glue = join(folder, "striate.js");

@@ -1,11 +1,17 @@
 //! Work-sharing over threads (feature `threads`); a plain loop otherwise.
 //!
-//! A network is some hundred short loops, and waking a pool for each costs about 25 us in a browser. So the pool's
-//! threads are asked once, to stay: between loops they spin for a moment, and only then sleep. A loop is published in
-//! a few atomics; whoever is awake takes tasks, the caller included, so nobody waits for a thread that sleeps.
+//! A network is some hundred short loops, and waking a thread pool for each costs about 25 us in a browser. So the
+//! threads stand by: between loops they spin for a moment, and only then sleep. A loop is published in a few atomics;
+//! whoever is awake takes tasks, the caller included, so nobody waits for a thread that sleeps. (Rayon's pool, which
+//! did this before, made the binary 40 KB larger and was used for nothing but starting threads.)
+//!
+//! Natively there are as many threads as cores; in a browser they are workers, started by `js::pool`.
 
 #[cfg(feature = "threads")]
 mod team;
+
+#[cfg(all(feature = "threads", target_arch = "wasm32"))]
+pub(crate) use team::{recruit, stand_by};
 
 /// Calls `body` for every task number below `tasks`, on all threads. Returns when all are done.
 ///
@@ -21,7 +27,7 @@ pub fn parallel_for(tasks: usize, body: impl Fn(usize) + Sync) {
 /// Threads that share the tasks of [`parallel_for`].
 pub fn threads() -> usize {
     #[cfg(feature = "threads")]
-    return rayon::current_num_threads();
+    return 1 + team::count();
     #[cfg(not(feature = "threads"))]
     1
 }

@@ -23,7 +23,7 @@ pub fn run(graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         let operands: Vec<_> =
             node.inputs.iter().map(|v| values[v.index()].clone().expect("operand precedes")).collect();
         let operands: Vec<_> = operands.iter().map(|t| &**t).collect();
-        let results = node.op.operator().reference(&operands).map_err(|e| e.at(&node.name))?;
+        let results = node.op.reference().reference(&operands).map_err(|e| e.at(&node.name))?;
         for (value, result) in node.outputs.iter().zip(results) {
             values[value.index()] = Some(Arc::new(result));
         }

@@ -301,7 +301,7 @@ fn fill(slot: InputMut, tensor: &Tensor) -> Result<()> {
     Ok(())
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::error::ErrorKind;

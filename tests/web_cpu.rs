@@ -29,9 +29,7 @@ fn the_binary_is_of_the_flavour_that_was_asked_for() {
 async fn cpu_agrees_with_the_reference() {
     #[cfg(feature = "threads")]
     {
-        wasm_bindgen_futures::JsFuture::from(wasm_bindgen_rayon::init_thread_pool(THREADS))
-            .await
-            .expect("threads start");
+        striate::js::init_thread_pool(THREADS).await.expect("threads start");
         assert_eq!(striate::parallel::threads(), THREADS);
     }
     let mut report = Report::new(Backend::Cpu);

@@ -9,7 +9,7 @@ use striate::backend::cpu::{Executable, InputMut};
 use wasm_bindgen::prelude::*;
 
 #[cfg(feature = "threads")]
-pub use wasm_bindgen_rayon::init_thread_pool;
+pub use striate::js::init_thread_pool;
 
 /// A compiled workload.
 #[wasm_bindgen]

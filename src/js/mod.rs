@@ -5,6 +5,8 @@
 
 mod convert;
 mod net;
+#[cfg(feature = "threads")]
+mod pool;
 mod probe;
 mod promise;
 mod runtime;
@@ -17,7 +19,7 @@ pub use net::Net;
 pub use runtime::Runtime;
 
 #[cfg(feature = "threads")]
-pub use wasm_bindgen_rayon::init_thread_pool;
+pub use pool::init_thread_pool;
 
 /// What the panic that stopped this instance said; nothing if it was the allocator that gave up.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);

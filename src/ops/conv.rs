@@ -1,7 +1,7 @@
 //! Convolutions: dense (grouped, dilated), depthwise and transposed, each with a fused epilogue.
 
 use super::index::for_each_index;
-use super::{Operator, Unary, expect_dtype};
+use super::{Operator, Reference, Unary, expect_dtype};
 use crate::error::{Error, Result};
 use crate::shape::{Padding, Shape, TransposedWindow, Window};
 use crate::tensor::{DType, Tensor, TensorType};
@@ -146,7 +146,9 @@ impl Operator for Conv2d {
         let taps: usize = inputs[1].shape[..3].iter().product();
         2 * outputs[0].shape.elements() as u64 * taps as u64
     }
+}
 
+impl Reference for Conv2d {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let ([_, h, w, c], [kh, kw, ci, co]) = (inputs[0].shape().dims("")?, inputs[1].shape().dims("")?);
@@ -220,7 +222,9 @@ impl Operator for DepthwiseConv2d {
         let taps: usize = inputs[1].shape[..2].iter().product();
         2 * outputs[0].shape.elements() as u64 * taps as u64
     }
+}
 
+impl Reference for DepthwiseConv2d {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let ([_, h, w, c], [kh, kw, _, multiplier]) = (inputs[0].shape().dims("")?, inputs[1].shape().dims("")?);
@@ -306,7 +310,9 @@ impl Operator for ConvTranspose2d {
         let taps = inputs[1].shape[0] * inputs[1].shape[1] * co;
         2 * inputs[0].shape.elements() as u64 * taps as u64
     }
+}
 
+impl Reference for ConvTranspose2d {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let ([_, h, w, c], [kh, kw, co, _]) = (inputs[0].shape().dims("")?, inputs[1].shape().dims("")?);

@@ -1,7 +1,7 @@
 //! Element-wise operations: activations and functions of one value, arithmetic of two, casts.
 
 use super::index::{broadcast_strides, for_each_index, offset};
-use super::{Operator, expect_dtype, expect_inputs};
+use super::{Operator, Reference, expect_dtype, expect_inputs};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Data, Tensor, TensorType};
 
@@ -188,7 +188,9 @@ impl Operator for Unary {
         expect_dtype(inputs, 0, DType::F32)?;
         Ok(inputs.to_vec())
     }
+}
 
+impl Reference for Unary {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let out = inputs[0].as_f32()?.iter().map(|&x| self.eval(x as f64) as f32).collect::<Vec<_>>();
@@ -359,7 +361,9 @@ impl Operator for Binary {
         let dtype = if comparison { DType::U8 } else { a.dtype };
         Ok(vec![TensorType::new(dtype, a.shape.broadcast(&b.shape)?)])
     }
+}
 
+impl Reference for Binary {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let [a, b] = [inputs[0], inputs[1]];
@@ -402,7 +406,9 @@ impl Operator for Cast {
         expect_inputs(inputs, 1)?;
         Ok(vec![TensorType::new(self.to, inputs[0].shape.clone())])
     }
+}
 
+impl Reference for Cast {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         macro_rules! cast {

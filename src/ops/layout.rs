@@ -1,7 +1,7 @@
 //! Moving elements without arithmetic: concatenation, slices, padding, reshaping, transposition. Any dtype.
 
 use super::index::{offset, pick};
-use super::{Operator, expect_inputs};
+use super::{Operator, Reference, expect_inputs};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::{DType, Data, Tensor, TensorType};
@@ -40,7 +40,9 @@ impl Operator for Concat {
         }
         Ok(vec![TensorType::new(first.dtype, Shape::checked(dims)?)])
     }
+}
 
+impl Reference for Concat {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let axis = shape.axis(self.axis)?;
@@ -122,7 +124,9 @@ impl Operator for Slice {
         let dims = self.axes.iter().zip(shape.iter()).map(|(a, &n)| Ok(a.resolve(n)?.1)).collect::<Result<Vec<_>>>()?;
         Ok(vec![TensorType::new(inputs[0].dtype, dims)])
     }
+}
 
+impl Reference for Slice {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let source = inputs[0].shape();
@@ -197,7 +201,9 @@ impl Operator for Pad {
         }
         Ok(vec![TensorType::new(*dtype, Shape::checked(dims)?)])
     }
+}
 
+impl Reference for Pad {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let source = inputs[0].shape();
@@ -292,7 +298,9 @@ impl Operator for Reshape {
     fn flops(&self, _: &[TensorType], _: &[TensorType]) -> u64 {
         0
     }
+}
 
+impl Reference for Reshape {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         Ok(vec![inputs[0].clone().reshape(self.output_shape(inputs)?)?])
     }
@@ -328,7 +336,9 @@ impl Operator for Transpose {
         }
         Ok(vec![TensorType::new(*dtype, self.perm.iter().map(|&axis| shape[axis]).collect::<Shape>())])
     }
+}
 
+impl Reference for Transpose {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let strides = inputs[0].shape().strides();

@@ -2,7 +2,7 @@
 
 use super::conv::Finish;
 use super::index::{broadcast_strides, for_each_index, offset};
-use super::{Epilogue, Operator};
+use super::{Epilogue, Operator, Reference};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::{Tensor, TensorType};
@@ -53,7 +53,9 @@ impl Operator for MatMul {
         let k = self.sizes(&inputs[0].shape, &inputs[1].shape).map_or(0, |(_, _, k, _)| k);
         2 * outputs[0].shape.elements() as u64 * k as u64
     }
+}
 
+impl Reference for MatMul {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let (batch, m, k, n) = self.sizes(inputs[0].shape(), inputs[1].shape())?;

@@ -43,13 +43,19 @@ pub trait Operator {
         outputs.iter().map(|t| t.shape.elements() as u64).sum()
     }
 
-    /// Computes the op, short and obvious, sums in float64: what every fast kernel is held to.
-    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>>;
-
     /// The shape of the only output for these operands.
     fn output_shape(&self, inputs: &[&Tensor]) -> Result<Shape> {
         Ok(self.infer(&index::kinds(inputs))?.swap_remove(0).shape)
     }
+}
+
+/// The reference kernel of an operation.
+///
+/// A trait of its own, apart from [`Operator`], so that a shipped binary links only the kernels that constant folding
+/// needs: all of them together are 79 KB of wasm.
+pub trait Reference {
+    /// Computes the op, short and obvious, sums in float64: what every fast kernel is held to.
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>>;
 }
 
 /// One operation of a graph.
@@ -103,6 +109,49 @@ impl Op {
             Op::TopK(op) => op,
             Op::ArgMax(op) => op,
         }
+    }
+
+    /// The reference kernel behind the enum.
+    pub fn reference(&self) -> &dyn Reference {
+        match self {
+            Op::Conv2d(op) => op,
+            Op::DepthwiseConv2d(op) => op,
+            Op::ConvTranspose2d(op) => op,
+            Op::MatMul(op) => op,
+            Op::Pool2d(op) => op,
+            Op::Reduce(op) => op,
+            Op::Resize(op) => op,
+            Op::Unary(op) => op,
+            Op::Binary(op) => op,
+            Op::Cast(op) => op,
+            Op::Softmax(op) => op,
+            Op::BatchNorm(op) => op,
+            Op::Concat(op) => op,
+            Op::Slice(op) => op,
+            Op::Pad(op) => op,
+            Op::Reshape(op) => op,
+            Op::Transpose(op) => op,
+            Op::Gather(op) => op,
+            Op::TopK(op) => op,
+            Op::ArgMax(op) => op,
+        }
+    }
+
+    /// The reference kernel, for the ops that index arithmetic and scalars in model files are made of; what else could
+    /// be folded (a convolution of constants) is left to the backend.
+    pub fn foldable(&self) -> Option<&dyn Reference> {
+        Some(match self {
+            Op::Unary(op) => op,
+            Op::Binary(op) => op,
+            Op::Cast(op) => op,
+            Op::Concat(op) => op,
+            Op::Slice(op) => op,
+            Op::Pad(op) => op,
+            Op::Reshape(op) => op,
+            Op::Transpose(op) => op,
+            Op::Gather(op) => op,
+            _ => return None,
+        })
     }
 
     /// The fused epilogue, for the ops that have one.

@@ -1,7 +1,7 @@
 //! Softmax and batch normalisation in inference form.
 
 use super::index::lines;
-use super::{Operator, expect_dtype, expect_inputs};
+use super::{Operator, Reference, expect_dtype, expect_inputs};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::{DType, Tensor, TensorType};
@@ -28,7 +28,9 @@ impl Operator for Softmax {
     fn flops(&self, inputs: &[TensorType], _: &[TensorType]) -> u64 {
         4 * inputs[0].shape.elements() as u64
     }
+}
 
+impl Reference for Softmax {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let x = inputs[0].as_f32()?;
@@ -83,7 +85,9 @@ impl Operator for BatchNorm {
     fn flops(&self, inputs: &[TensorType], _: &[TensorType]) -> u64 {
         2 * inputs[0].shape.elements() as u64
     }
+}
 
+impl Reference for BatchNorm {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let slices = inputs.iter().map(|t| t.as_f32()).collect::<Result<Vec<_>>>()?;

@@ -1,7 +1,7 @@
 //! Pooling windows over height and width. Global pools are reductions ([`super::Reduce`]).
 
 use super::index::for_each_index;
-use super::{Operator, expect_dtype, expect_inputs};
+use super::{Operator, Reference, expect_dtype, expect_inputs};
 use crate::error::Result;
 use crate::shape::{Padding, Shape, Window};
 use crate::tensor::{DType, Tensor, TensorType};
@@ -60,7 +60,9 @@ impl Operator for Pool2d {
     fn flops(&self, _: &[TensorType], outputs: &[TensorType]) -> u64 {
         outputs[0].shape.elements() as u64 * (self.kernel[0] * self.kernel[1]) as u64
     }
+}
 
+impl Reference for Pool2d {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let x = inputs[0].as_f32()?;

@@ -1,7 +1,7 @@
 //! Reductions over any axes; over height and width they are Keras' global pools.
 
 use super::index::{broadcast_strides, for_each_index, offset};
-use super::{Operator, expect_dtype, expect_inputs};
+use super::{Operator, Reference, expect_dtype, expect_inputs};
 use crate::error::Result;
 use crate::shape::Shape;
 use crate::tensor::{DType, Tensor, TensorType};
@@ -62,7 +62,9 @@ impl Operator for Reduce {
     fn flops(&self, inputs: &[TensorType], _: &[TensorType]) -> u64 {
         inputs[0].shape.elements() as u64
     }
+}
 
+impl Reference for Reduce {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let source = inputs[0].shape();

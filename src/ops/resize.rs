@@ -1,7 +1,7 @@
 //! Resizing of images: nearest and bilinear, with the three coordinate conventions in use.
 
 use super::index::for_each_index;
-use super::{Operator, expect_dtype, expect_inputs};
+use super::{Operator, Reference, expect_dtype, expect_inputs};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::{DType, Tensor, TensorType};
@@ -127,7 +127,9 @@ impl Operator for Resize {
         }
         Ok(vec![TensorType::f32(Shape::checked([n, oh, ow, c])?)])
     }
+}
 
+impl Reference for Resize {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let x = inputs[0].as_f32()?;

@@ -1,7 +1,7 @@
 //! Picking elements by value or by index: arg-max, top-k, gather.
 
 use super::index::{lines, pick};
-use super::{Operator, expect_dtype, expect_inputs};
+use super::{Operator, Reference, expect_dtype, expect_inputs};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::{DType, Tensor, TensorType};
@@ -36,7 +36,9 @@ impl Operator for ArgMax {
         }
         Ok(vec![TensorType::i32(dims)])
     }
+}
 
+impl Reference for ArgMax {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let (x, source) = (inputs[0].as_f32()?, inputs[0].shape());
@@ -80,7 +82,9 @@ impl Operator for TopK {
         *dims.last_mut().unwrap() = self.k;
         Ok(vec![TensorType::f32(dims.clone()), TensorType::i32(dims)])
     }
+}
 
+impl Reference for TopK {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let (x, source) = (inputs[0].as_f32()?, inputs[0].shape());
@@ -123,7 +127,9 @@ impl Operator for Gather {
         let dims = shape[..axis].iter().chain(inputs[1].shape.iter()).chain(&shape[axis + 1..]).copied();
         Ok(vec![TensorType::new(inputs[0].dtype, Shape::checked(dims.collect::<Shape>())?)])
     }
+}
 
+impl Reference for Gather {
     fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let shape = self.output_shape(inputs)?;
         let (source, indices) = (inputs[0].shape(), inputs[1].as_i32()?);

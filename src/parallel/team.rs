@@ -36,24 +36,50 @@ struct Team {
     panicked: AtomicBool,
 }
 
-/// A pool thread that stays with the team.
+/// A thread that stays with the team.
 struct Member {
     asleep: AtomicBool,
     thread: OnceLock<Thread>,
 }
 
-/// The pool's threads but one, whose place the caller takes.
+/// Most threads beside the caller's.
+const MOST: usize = 63;
+
+static MEMBERS: [Member; MOST] = [const { Member { asleep: AtomicBool::new(false), thread: OnceLock::new() } }; MOST];
+
+/// How many of [`MEMBERS`] there are.
+static RECRUITED: AtomicUsize = AtomicUsize::new(0);
+
+/// The threads that share loops with the caller.
 fn members() -> &'static [Member] {
-    static MEMBERS: OnceLock<Vec<Member>> = OnceLock::new();
-    static STARTED: AtomicBool = AtomicBool::new(false);
-    let members = MEMBERS.get_or_init(|| {
-        let member = |_| Member { asleep: AtomicBool::new(false), thread: OnceLock::new() };
-        (1..rayon::current_num_threads()).map(member).collect()
-    });
-    if !STARTED.swap(true, Ordering::Relaxed) {
-        members.iter().for_each(|member| rayon::spawn(|| member.stay()));
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        static STARTED: std::sync::Once = std::sync::Once::new();
+        STARTED.call_once(|| {
+            let count = thread::available_parallelism().map_or(0, |n| (n.get() - 1).min(MOST));
+            // A thread that cannot be had is one that never takes a task.
+            (0..count).for_each(|i| drop(thread::Builder::new().spawn(move || stand_by(i))));
+            recruit(count);
+        });
     }
-    members
+    &MEMBERS[..RECRUITED.load(Ordering::Acquire)]
+}
+
+/// Threads beside the caller's.
+pub fn count() -> usize {
+    members().len()
+}
+
+/// Sets how many threads stand by; each of them calls [`stand_by`] with its number, sooner or later. At most 63.
+pub fn recruit(count: usize) {
+    RECRUITED.store(count.min(MOST), Ordering::Release);
+}
+
+/// Makes the calling thread member number `i` for good.
+pub fn stand_by(i: usize) {
+    if let Some(member) = MEMBERS.get(i) {
+        member.stay();
+    }
 }
 
 /// Runs a loop on the team; `false`, with nothing done, if it has no members or is busy.

@@ -9,6 +9,7 @@ pub(super) fn fold(new: &mut Rewriter, node: &Node) -> Result<Option<Vec<ValueId
     let Some(operands) = node.inputs.iter().map(|&v| new.constant_of(v).cloned()).collect::<Option<Vec<_>>>() else {
         return Ok(None);
     };
+    let Some(kernel) = node.op.foldable() else { return Ok(None) };
     let operands: Vec<_> = operands.iter().map(|t| &**t).collect();
     let op = node.op.operator();
     let kinds: Vec<_> = operands.iter().map(|t| t.kind()).collect();
@@ -19,7 +20,7 @@ pub(super) fn fold(new: &mut Rewriter, node: &Node) -> Result<Option<Vec<ValueId
         return Ok(None);
     }
     *new.budget -= cost;
-    let results = op.reference(&operands)?;
+    let results = kernel.reference(&operands)?;
     Ok(Some(results.into_iter().map(|tensor| new.constant(&node.name, tensor)).collect()))
 }
 

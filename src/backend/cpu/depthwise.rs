@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::epilogue::Activation;
 use super::memory::{Buffer, Inputs, ViewMut};
 use super::pool::inside;
-use super::simd::{F32x4, LANES};
+use super::simd::{F32x4, LANES, unroll};
 use super::{Kernel, Spec};
 use crate::error::Result;
 use crate::ops::{Conv2d, DepthwiseConv2d, Epilogue};
@@ -188,33 +188,40 @@ impl Line<'_> {
             unsafe {
                 let weights = packed.f32().as_ptr().add(block * LANES * (1 + taps));
                 let corner = self.image.as_ptr().wrapping_offset(start).wrapping_add(block * LANES);
-                let mut sums = [[F32x4::load(weights); N]];
+                let bias = F32x4::load(weights);
+                // Indices written out: the binaries are built for size, and an array with a running index is memory.
+                let mut sums = [bias, bias, bias, bias];
                 for ky in kys.clone() {
                     let row = corner.wrapping_add(ky * down);
                     let weights = weights.add((1 + ky * x.kernel) * LANES);
-                    let mut accumulate = |kx: usize| {
-                        let weight = F32x4::load(weights.add(kx * LANES));
-                        for i in 0..N {
-                            let pixel = F32x4::load(row.wrapping_add((i * stride + kx * dilation) * channels));
-                            sums[0][i] = F32x4::madd(pixel, weight, sums[0][i]);
-                        }
-                    };
+                    macro_rules! accumulate {
+                        ($kx:expr) => {{
+                            let weight = F32x4::load(weights.add($kx * LANES));
+                            unroll! { i < N in [0 1 2 3] {
+                                let pixel = F32x4::load(row.wrapping_add((i * stride + $kx * dilation) * channels));
+                                sums[i] = F32x4::madd(pixel, weight, sums[i]);
+                            } }
+                        }};
+                    }
                     if K > 0 {
-                        (0..K).for_each(&mut accumulate);
+                        unroll! { kx < K in [0 1 2 3 4] { accumulate!(kx) } }
                     } else {
-                        kxs.clone().for_each(&mut accumulate);
+                        for kx in kxs.clone() {
+                            accumulate!(kx);
+                        }
                     }
                 }
                 let at = out + block * LANES;
                 if let Some(residual) = self.residual {
-                    for i in 0..N {
-                        sums[0][i] = sums[0][i].add(F32x4::load(residual.as_ptr().add(at + i * channels)));
-                    }
+                    let residual = residual.as_ptr().add(at);
+                    unroll! { i < N in [0 1 2 3] {
+                        sums[i] = sums[i].add(F32x4::load(residual.add(i * channels)));
+                    } }
                 }
-                activation.apply(&mut sums);
-                for i in 0..N {
-                    sums[0][i].store(self.out.as_mut_ptr().add(at + i * channels));
-                }
+                let out = self.out.as_mut_ptr().add(at);
+                unroll! { i < N in [0 1 2 3] {
+                    activation.apply_one(sums[i]).store(out.add(i * channels));
+                } }
             }
         }
         for channel in channels / LANES * LANES..channels {

@@ -49,6 +49,17 @@ impl Activation {
         }
     }
 
+    /// As [`Activation::apply`], for one vector.
+    #[inline(always)]
+    pub fn apply_one(self, v: F32x4) -> F32x4 {
+        match self {
+            Activation::Clamp(low, high) => v.clamp(F32x4::splat(low), F32x4::splat(high)),
+            Activation::Leaky(alpha) => leaky(v, F32x4::splat(alpha)),
+            Activation::HardSwish => hard_swish(v),
+            Activation::Other(_) => v,
+        }
+    }
+
     /// Applies what was not applied in registers to stored values.
     pub fn finish(self, values: &mut [f32]) {
         if let Activation::Other(unary) = self {

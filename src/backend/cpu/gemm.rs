@@ -6,23 +6,20 @@
 
 use super::epilogue::{Activation, hard_swish, leaky};
 use super::memory::Buffer;
-use super::simd::{self, F32x4, LANES};
+use super::simd::{F32x4, LANES, unroll};
 use crate::parallel::{Shared, parallel_for, share, threads};
 
 /// Columns of a panel of packed weights.
 pub const PANEL: usize = 8;
 /// Most rows of a register tile.
-pub const MAX_ROWS: usize = 8;
+pub const MAX_ROWS: usize = 6;
 /// A row offset that stands for a row of zeros; true ones are below `shape::MAX_ELEMENTS`.
 pub const PADDING: u32 = u32::MAX;
 
-/// Rows of a register tile on this processor.
-pub fn tile_rows() -> usize {
-    match (simd::on_x86(), cfg!(target_feature = "relaxed-simd") || cfg!(target_feature = "fma")) {
-        (true, true) => 6,
-        (true, false) => 5,
-        (false, _) => 8,
-    }
+/// Rows of a register tile: with the panel's two vectors, as many sums as 16 vector registers hold beside the operands
+/// (the table in docs/DESIGN.md; XNNPACK ships the same two tiles for Arm, which has 32).
+pub const fn tile_rows() -> usize {
+    if cfg!(any(target_feature = "relaxed-simd", target_feature = "fma")) { 6 } else { 5 }
 }
 
 /// The right operand, packed.
@@ -125,28 +122,17 @@ pub struct Product<'a> {
     pub activation: Activation,
 }
 
-/// An array of eight equal values, written out: a repeat expression compiles to a loop over memory.
-macro_rules! eight {
+/// An array of six equal values, written out: a repeat expression compiles to a loop over memory.
+macro_rules! six {
     ($value:expr) => {
-        [$value, $value, $value, $value, $value, $value, $value, $value]
+        [$value, $value, $value, $value, $value, $value]
     };
-}
-
-/// The body once for every index of the list that is below a constant. A loop would be unrolled too late: LLVM decides
-/// before that what lives in registers, and an array with a running index is memory.
-macro_rules! unroll {
-    ($i:ident < $n:ident in [$($index:literal)*] $body:block) => {{
-        $(if $index < $n {
-            let $i: usize = $index;
-            $body
-        })*
-    }};
 }
 
 /// The body for every row of a tile.
 macro_rules! rows {
     ($i:ident < $n:ident, $body:block) => {
-        unroll! { $i < $n in [0 1 2 3 4 5 6 7] $body }
+        unroll! { $i < $n in [0 1 2 3 4 5] $body }
     };
 }
 
@@ -155,6 +141,14 @@ macro_rules! vectors {
     ($i:ident < $n:ident, $body:block) => {
         unroll! { $i < $n in [0 1] $body }
     };
+}
+
+/// Row offsets of a strip; the left ones only if they are strided.
+#[derive(Clone, Copy, Default)]
+struct Strip {
+    rows: usize,
+    left: [u32; MAX_ROWS],
+    out: [u32; MAX_ROWS],
 }
 
 /// A register tile's operands; offsets are in floats.
@@ -181,6 +175,8 @@ const TASKS_PER_THREAD: usize = 4;
 /// Floats of the left operand that a block of strips may touch: it stays in the second-level cache while the panels
 /// pass by.
 const BLOCK_FLOATS: usize = 32 * 1024;
+/// Most strips of a block.
+const BLOCK_STRIPS: usize = 32;
 
 impl Product<'_> {
     /// Computes the product into `out`, in parallel.
@@ -198,6 +194,21 @@ impl Product<'_> {
         });
     }
 
+    /// Where a strip reads and writes.
+    fn place(&self, rows: std::ops::Range<usize>) -> Strip {
+        let mut strip = Strip { rows: rows.len(), ..Strip::default() };
+        for (i, row) in rows.enumerate() {
+            if let Rows::Strided(stride) = self.left_rows {
+                strip.left[i] = (row * stride) as u32;
+            }
+            strip.out[i] = match self.out_rows {
+                Rows::Strided(stride) => (row * stride) as u32,
+                Rows::Table(table) => table[row],
+            };
+        }
+        strip
+    }
+
     /// The tiles of some strips and some panels.
     fn block(
         &self,
@@ -208,45 +219,36 @@ impl Product<'_> {
     ) {
         let Packed { taps, depth, columns, ref zeros, .. } = *self.packed;
         let (out_start, _) = out.pointer();
-        let strips_at_once = (BLOCK_FLOATS / depth.max(1) / tile_rows()).max(4);
-        for first in strip_range.clone().step_by(strips_at_once) {
-            let chunk = first..(first + strips_at_once).min(strip_range.end);
+        let at_once = (BLOCK_FLOATS / depth.max(1) / tile_rows()).clamp(4, BLOCK_STRIPS);
+        for first in strip_range.clone().step_by(at_once) {
+            let chunk = first..(first + at_once).min(strip_range.end);
+            // Once per chunk instead of once per tile: the divisions would cost as much as a shallow tile.
+            let mut places = [Strip::default(); BLOCK_STRIPS];
+            for (strip, place) in chunk.clone().zip(&mut places) {
+                *place = self.place(share(self.rows, strips, strip));
+            }
             for panel in panel_range.clone() {
                 let column = panel * PANEL;
-                for strip in chunk.clone() {
-                    let rows = share(self.rows, strips, strip);
-                    let mut strided = [0; MAX_ROWS];
-                    let offsets = match self.left_rows {
-                        Rows::Strided(stride) => {
-                            rows.clone().zip(&mut strided).for_each(|(row, o)| *o = (row * stride) as u32);
-                            strided.as_ptr()
-                        }
-                        Rows::Table(table) => table[strip * taps * MAX_ROWS..].as_ptr(),
-                    };
-                    let mut out_offsets = [0; MAX_ROWS];
-                    for (row, offset) in rows.clone().zip(&mut out_offsets) {
-                        *offset = column
-                            + match self.out_rows {
-                                Rows::Strided(stride) => row * stride,
-                                Rows::Table(table) => table[row] as usize,
-                            };
-                    }
+                for (strip, place) in chunk.clone().zip(&places) {
                     let tile = Tile {
                         left: self.left.as_ptr(),
                         zeros: zeros.as_ptr(),
-                        offsets,
+                        offsets: match self.left_rows {
+                            Rows::Strided(_) => place.left.as_ptr(),
+                            Rows::Table(table) => table[strip * taps * MAX_ROWS..].as_ptr(),
+                        },
                         taps,
                         depth,
                         weights: self.packed.panel(panel).as_ptr(),
                         out: out_start,
                         residual: self.residual.map_or(std::ptr::null(), <[f32]>::as_ptr),
-                        out_offsets,
+                        out_offsets: place.out.map(|o| o as usize + column),
                         columns: (columns - column).min(PANEL),
                         activation: self.activation,
                     };
                     // SAFETY: offsets come from shapes that were checked when the kernel was compiled; tasks write
                     // disjoint strips and panels.
-                    unsafe { tile.run(rows.len()) };
+                    unsafe { tile.run(place.rows) };
                 }
             }
             if let Activation::Other(_) = self.activation {
@@ -280,17 +282,13 @@ impl Tile {
                 (4, true) => self.compute::<4, 2>(),
                 (5, true) => self.compute::<5, 2>(),
                 (6, true) => self.compute::<6, 2>(),
-                (7, true) => self.compute::<7, 2>(),
-                (8, true) => self.compute::<8, 2>(),
                 (1, false) => self.compute::<1, 1>(),
                 (2, false) => self.compute::<2, 1>(),
                 (3, false) => self.compute::<3, 1>(),
                 (4, false) => self.compute::<4, 1>(),
                 (5, false) => self.compute::<5, 1>(),
                 (6, false) => self.compute::<6, 1>(),
-                (7, false) => self.compute::<7, 1>(),
-                (8, false) => self.compute::<8, 1>(),
-                _ => unreachable!("a strip has 1 to 8 rows"),
+                _ => unreachable!("a strip has 1 to 6 rows"),
             }
         }
     }
@@ -309,7 +307,7 @@ impl Tile {
         // SAFETY: the caller's promise; packed panels hold a bias row and `taps * depth` rows of `4 V` floats.
         unsafe {
             let mut weights = self.weights;
-            let mut sums = eight!([F32x4::zero(), F32x4::zero()]);
+            let mut sums = six!([F32x4::zero(), F32x4::zero()]);
             vectors!(j < V, {
                 let bias = F32x4::load(weights.add(4 * j));
                 rows!(r < R, { sums[r][j] = bias });
@@ -317,7 +315,7 @@ impl Tile {
             weights = weights.add(4 * V);
             let mut offsets = self.offsets;
             for _ in 0..self.taps {
-                let mut left = eight!(self.zeros);
+                let mut left = six!(self.zeros);
                 rows!(r < R, {
                     let offset = *offsets.add(r);
                     if offset != PADDING {

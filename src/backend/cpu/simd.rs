@@ -35,6 +35,18 @@ macro_rules! pick {
     }};
 }
 
+/// The body once for every index of the list that is below a constant. A loop would be unrolled too late: LLVM decides
+/// before that what lives in registers, and an array with a running index is memory.
+macro_rules! unroll {
+    ($i:ident < $n:ident in [$($index:literal)*] $body:block) => {{
+        $(if $index < $n {
+            let $i: usize = $index;
+            $body
+        })*
+    }};
+}
+pub(super) use unroll;
+
 #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
 fn zip(a: F32x4, b: F32x4, f: impl Fn(f32, f32) -> f32) -> F32x4 {
     F32x4(std::array::from_fn(|i| f(a.0[i], b.0[i])))
@@ -273,12 +285,6 @@ impl F32x4 {
     pub fn clamp(self, low: F32x4, high: F32x4) -> F32x4 {
         self.max(low).min(high)
     }
-}
-
-/// Whether the processor is x86, also when this is wasm: only there the sign bit of `inf - inf` is set.
-pub fn on_x86() -> bool {
-    let [a, b] = std::hint::black_box([f32::INFINITY; 2]);
-    (a - b).is_sign_negative()
 }
 
 #[cfg(test)]

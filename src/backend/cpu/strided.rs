@@ -32,7 +32,8 @@ impl<const N: usize> Walk<N> {
 
     /// Calls `body` with each tensor's offset at the start of every inner loop.
     pub fn each(&self, mut body: impl FnMut([isize; N])) {
-        fn level<const N: usize>(outer: &[(usize, [isize; N])], at: [isize; N], body: &mut impl FnMut([isize; N])) {
+        // Not generic over the closure: a copy of the recursion for each of them was 25 KB of wasm.
+        fn level<const N: usize>(outer: &[(usize, [isize; N])], at: [isize; N], body: &mut dyn FnMut([isize; N])) {
             let Some(((count, steps), rest)) = outer.split_first() else { return body(at) };
             let mut at = at;
             for _ in 0..*count {

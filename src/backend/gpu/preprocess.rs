@@ -13,6 +13,55 @@ use crate::error::{Error, Result};
 /// Most nested substitutions: enough for a name that stands for a name, and an end for one that stands for itself.
 const DEPTH: usize = 8;
 
+/// Whether byte `i` of a file is neither comment nor indentation, given whether the line has begun and whether a comment
+/// has; both are brought up to date. Line ends stay, so that lines keep their numbers.
+const fn kept(text: &[u8], i: usize, begun: &mut bool, comment: &mut bool) -> bool {
+    if text[i] == b'\n' {
+        *begun = false;
+        *comment = false;
+        return true;
+    }
+    if text[i] == b'/' && i + 1 < text.len() && text[i + 1] == b'/' {
+        *comment = true;
+    }
+    *begun |= text[i] != b' ';
+    *begun && !*comment
+}
+
+/// Length of [`bare`].
+pub(super) const fn bare_length(text: &str) -> usize {
+    let text = text.as_bytes();
+    let (mut length, mut begun, mut comment, mut i) = (0, false, false, 0);
+    while i < text.len() {
+        length += kept(text, i, &mut begun, &mut comment) as usize;
+        i += 1;
+    }
+    length
+}
+
+/// A file without its `//` comments and its indentation, while compiling.
+pub(super) const fn bare<const N: usize>(text: &str) -> [u8; N] {
+    let text = text.as_bytes();
+    let mut bare = [0; N];
+    let (mut length, mut begun, mut comment, mut i) = (0, false, false, 0);
+    while i < text.len() {
+        if kept(text, i, &mut begun, &mut comment) {
+            bare[length] = text[i];
+            length += 1;
+        }
+        i += 1;
+    }
+    bare
+}
+
+/// Bytes of [`bare`] as text.
+pub(super) const fn as_text(bytes: &[u8]) -> &str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => panic!("a shader is not UTF-8"),
+    }
+}
+
 /// Expands `file`. `sources` gives a file's text by name; `defines` hold from the first line on.
 pub fn expand(
     file: &str,

@@ -1,36 +1,46 @@
 //! Which shader, specialised how: one typed key per kernel family.
 
-use super::preprocess::expand;
+use super::preprocess::{as_text, bare, bare_length, expand};
 use super::{depthwise, elementwise, gemm, image, layout, pool, reduce, resize, select, softmax, topk};
 use crate::error::{Error, Result};
 use crate::ops::{Operator, Unary};
 
+/// A shader file's name and text, without the comments and the indentation: they would be a third of what is shipped.
+macro_rules! shader {
+    ($name:literal) => {{
+        const TEXT: &str = include_str!(concat!("../../../shaders/", $name));
+        const BARE: [u8; bare_length(TEXT)] = bare(TEXT);
+        const NAMED: (&str, &str) = ($name, as_text(&BARE));
+        NAMED
+    }};
+}
+
 /// All shader files, by name.
 const SOURCES: &[(&str, &str)] = &[
-    ("activation.wgsl", include_str!("../../../shaders/activation.wgsl")),
-    ("argmax.wgsl", include_str!("../../../shaders/argmax.wgsl")),
-    ("binary.wgsl", include_str!("../../../shaders/binary.wgsl")),
-    ("cast.wgsl", include_str!("../../../shaders/cast.wgsl")),
-    ("common.wgsl", include_str!("../../../shaders/common.wgsl")),
-    ("copy.wgsl", include_str!("../../../shaders/copy.wgsl")),
-    ("depthwise.wgsl", include_str!("../../../shaders/depthwise.wgsl")),
-    ("gather.wgsl", include_str!("../../../shaders/gather.wgsl")),
-    ("gemm.wgsl", include_str!("../../../shaders/gemm.wgsl")),
-    ("gemm_conv.wgsl", include_str!("../../../shaders/gemm_conv.wgsl")),
-    ("gemm_matmul.wgsl", include_str!("../../../shaders/gemm_matmul.wgsl")),
-    ("gemm_register.wgsl", include_str!("../../../shaders/gemm_register.wgsl")),
-    ("gemm_sum.wgsl", include_str!("../../../shaders/gemm_sum.wgsl")),
-    ("gemm_tiled.wgsl", include_str!("../../../shaders/gemm_tiled.wgsl")),
-    ("image.wgsl", include_str!("../../../shaders/image.wgsl")),
-    ("pad.wgsl", include_str!("../../../shaders/pad.wgsl")),
-    ("pool.wgsl", include_str!("../../../shaders/pool.wgsl")),
-    ("reduce.wgsl", include_str!("../../../shaders/reduce.wgsl")),
-    ("resize.wgsl", include_str!("../../../shaders/resize.wgsl")),
-    ("softmax.wgsl", include_str!("../../../shaders/softmax.wgsl")),
-    ("topk_order.wgsl", include_str!("../../../shaders/topk_order.wgsl")),
-    ("topk_block.wgsl", include_str!("../../../shaders/topk_block.wgsl")),
-    ("topk_global.wgsl", include_str!("../../../shaders/topk_global.wgsl")),
-    ("unary.wgsl", include_str!("../../../shaders/unary.wgsl")),
+    shader!("activation.wgsl"),
+    shader!("argmax.wgsl"),
+    shader!("binary.wgsl"),
+    shader!("cast.wgsl"),
+    shader!("common.wgsl"),
+    shader!("copy.wgsl"),
+    shader!("depthwise.wgsl"),
+    shader!("gather.wgsl"),
+    shader!("gemm.wgsl"),
+    shader!("gemm_conv.wgsl"),
+    shader!("gemm_matmul.wgsl"),
+    shader!("gemm_register.wgsl"),
+    shader!("gemm_sum.wgsl"),
+    shader!("gemm_tiled.wgsl"),
+    shader!("image.wgsl"),
+    shader!("pad.wgsl"),
+    shader!("pool.wgsl"),
+    shader!("reduce.wgsl"),
+    shader!("resize.wgsl"),
+    shader!("softmax.wgsl"),
+    shader!("topk_order.wgsl"),
+    shader!("topk_block.wgsl"),
+    shader!("topk_global.wgsl"),
+    shader!("unary.wgsl"),
 ];
 
 /// Names and values for the preprocessor.
