@@ -1,6 +1,8 @@
 //! The two detectors end to end on the CPU: real weights, real photos, and the boxes that TensorFlow Lite and
 //! TensorFlow.js find. Needs the files of `cargo xtask models` in `vendor/`.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 #[path = "support/vendor.rs"]
 mod vendor;
 

@@ -18,8 +18,8 @@ const THREADS: usize = 2;
 /// A flag that is lost on the way would leave every test green and every page slow.
 #[wasm_bindgen_test]
 fn the_binary_is_of_the_flavour_that_was_asked_for() {
-    let flavour = option_env!("STRIATE_FLAVOUR").expect("run by cargo xtask test");
-    assert!(cfg!(target_feature = "simd128"));
+    let Some(flavour) = option_env!("STRIATE_FLAVOUR") else { panic!("not run by cargo xtask test") };
+    const { assert!(cfg!(target_feature = "simd128")) };
     assert_eq!(cfg!(target_feature = "relaxed-simd"), flavour != "simd");
     assert_eq!(cfg!(target_feature = "atomics"), flavour == "threads");
     assert_eq!(cfg!(feature = "threads"), flavour == "threads");

@@ -1,6 +1,8 @@
 //! Real networks, optimised and on the CPU, against the same networks as the file has them, node by node on the
 //! reference kernels: passes and fast kernels together, at full size and depth.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 #[path = "support/vendor.rs"]
 mod vendor;
 
