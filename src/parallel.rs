@@ -3,7 +3,7 @@
 //! A network is some hundred short loops, and waking a thread pool for each costs about 25 us in a browser. So the
 //! threads stand by: between loops they spin for a moment, and only then sleep. A loop is published in a few atomics;
 //! whoever is awake takes tasks, the caller included, so nobody waits for a thread that sleeps. (Rayon's pool, which
-//! did this before, made the binary 40 KB larger and was used for nothing but starting threads.)
+//! did this before, made the binary 30 KB larger and was used for nothing but starting threads.)
 //!
 //! Natively there are as many threads as cores; in a browser they are workers, started by `js::pool`.
 

@@ -212,7 +212,7 @@ fn compile(toolchain: &Toolchain, profile: Profile, flavour: Flavour) -> Result<
             cargo.args(["-Z", BUILD_STD]);
         }
         cargo.args(["-Z", "build-std-features=optimize_for_size"]);
-        // A panic is a bug, and its message finds it without the line: 40 KB of paths and numbers stay home.
+        // A panic is a bug, and its message finds it without the line: 10 KB and more of paths and numbers stay home.
         cargo.env(RUSTFLAGS, format!("{} -Zlocation-detail=none", flavour.rustflags()));
     }
     proc::run_quiet(cargo.args(options))?;
@@ -275,7 +275,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result {
 }
 
 fn wasm_opt_arguments(flavour: Flavour) -> Vec<&'static str> {
-    // 2 % smaller than -O3; the kernels are as fast.
+    // 2 % smaller than -O3; what that does to speed was not measured apart from the rest of building for size.
     let mut arguments = vec!["-Oz"];
     arguments.extend(WASM_OPT_FEATURES);
     arguments.extend(flavour.wasm_opt_features());
