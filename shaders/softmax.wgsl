@@ -1,4 +1,4 @@
-// Softmax along one axis of [outer, size, inner]. A thread makes one line; COOPERATIVE: a workgroup does.
+// Softmax, or (LOG) its logarithm, along one axis of [outer, size, inner]. A thread makes one line; COOPERATIVE: a workgroup does.
 
 #include "common.wgsl"
 
@@ -80,7 +80,14 @@ fn main(
         sum += exp(x[base + k * inner] - top);
     }
     sum = total(local, sum);
+#if LOG
+    let shift = log(sum);
+#endif
     for (var k = first; k < params.size; k += step) {
+#if LOG
+        y[base + k * inner] = x[base + k * inner] - top - shift;
+#else
         y[base + k * inner] = exp(x[base + k * inner] - top) / sum;
+#endif
     }
 }

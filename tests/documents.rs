@@ -18,7 +18,7 @@ const BEGIN: &str = "<!-- operations: written and checked by tests/documents.rs 
 const END: &str = "<!-- end of operations -->";
 
 /// Every op, in the order of the enum, with what its row says beside the name.
-const ROWS: [(&str, &str); 20] = [
+const ROWS: [(&str, &str); 21] = [
     ("Conv2d", "any stride, dilation, groups and padding; bias, activation, residual fused"),
     ("DepthwiseConv2d", "any stride, dilation, padding, multiplier; the same fused"),
     ("ConvTranspose2d", "any stride and padding; the same fused"),
@@ -30,6 +30,7 @@ const ROWS: [(&str, &str); 20] = [
     ("Binary", "arithmetic and comparison, broadcasting"),
     ("Cast", "float32, int32, uint8"),
     ("Softmax", "any axis"),
+    ("LogSoftmax", "any axis; what a cross-entropy from logits is made of"),
     ("BatchNorm", "in graphs only: folded into what stands before it, or into a multiply-add, when a session is made"),
     ("Concat", "any axis"),
     ("Slice", "any axes, steps, backwards"),
@@ -55,6 +56,7 @@ fn row(op: &Op) -> usize {
         Op::Binary(_) => "Binary",
         Op::Cast(_) => "Cast",
         Op::Softmax(_) => "Softmax",
+        Op::LogSoftmax(_) => "LogSoftmax",
         Op::BatchNorm(_) => "BatchNorm",
         Op::Concat(_) => "Concat",
         Op::Slice(_) => "Slice",

@@ -1,8 +1,8 @@
-//! Reductions over every set of axes, and softmax.
+//! Reductions over every set of axes, softmax and its logarithm.
 
 use super::Case;
 use super::generate::{Net, single};
-use crate::ops::{Reduce, ReduceKind, Softmax};
+use crate::ops::{LogSoftmax, Reduce, ReduceKind, Softmax};
 use crate::tensor::Tensor;
 
 pub(super) fn cases(cases: &mut Vec<Case>) {
@@ -52,11 +52,12 @@ pub(super) fn cases(cases: &mut Vec<Case>) {
         ("vector", &[66], 0),
     ] {
         cases.push(single(format!("softmax/{tag}"), Softmax { axis }, &[shape]));
+        cases.push(single(format!("log_softmax/{tag}"), LogSoftmax { axis }, &[shape]));
     }
     // exp would overflow without subtracting the maximum.
     let mut net = Net::new("softmax/large_logits");
     let x =
         net.feed(Tensor::f32([2, 4], vec![1000.0, 999.0, 990.0, -1000.0, -500.0, -501.0, -502.0, -1e6]).expect("fits"));
-    let y = net.op(Softmax { axis: -1 }, &[x]);
-    cases.push(net.done(&[y]));
+    let [y, z] = [net.op(Softmax { axis: -1 }, &[x]), net.op(LogSoftmax { axis: -1 }, &[x])];
+    cases.push(net.done(&[y, z]));
 }

@@ -19,7 +19,7 @@ pub use conv::{Conv2d, ConvTranspose2d, DepthwiseConv2d, Epilogue};
 pub use elementwise::{Binary, BinaryKind, Cast, Unary};
 pub use layout::{Concat, Pad, PadMode, Reshape, ReshapeDim, Slice, SliceAxis, Transpose};
 pub use matmul::MatMul;
-pub use normalize::{BatchNorm, Softmax};
+pub use normalize::{BatchNorm, LogSoftmax, Softmax};
 pub use pool::{Pool2d, PoolKind};
 pub use reduce::{Reduce, ReduceKind};
 pub use resize::{Coordinates, NearestRounding, Resize, ResizeMode, ResizeSize};
@@ -73,6 +73,7 @@ pub enum Op {
     Binary(Binary),
     Cast(Cast),
     Softmax(Softmax),
+    LogSoftmax(LogSoftmax),
     BatchNorm(BatchNorm),
     Concat(Concat),
     Slice(Slice),
@@ -99,6 +100,7 @@ impl Op {
             Op::Binary(op) => op,
             Op::Cast(op) => op,
             Op::Softmax(op) => op,
+            Op::LogSoftmax(op) => op,
             Op::BatchNorm(op) => op,
             Op::Concat(op) => op,
             Op::Slice(op) => op,
@@ -125,6 +127,7 @@ impl Op {
             Op::Binary(op) => op,
             Op::Cast(op) => op,
             Op::Softmax(op) => op,
+            Op::LogSoftmax(op) => op,
             Op::BatchNorm(op) => op,
             Op::Concat(op) => op,
             Op::Slice(op) => op,
@@ -192,6 +195,7 @@ into_op!(
     Binary,
     Cast,
     Softmax,
+    LogSoftmax,
     BatchNorm,
     Concat,
     Slice,

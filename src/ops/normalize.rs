@@ -1,4 +1,4 @@
-//! Softmax and batch normalisation in inference form.
+//! Softmax, its logarithm, and batch normalisation in inference form.
 
 use super::index::lines;
 use super::{Operator, Reference, expect_dtype, expect_inputs};
@@ -42,6 +42,46 @@ impl Reference for Softmax {
             let max = (0..n).map(|i| x[at(i)] as f64).fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = (0..n).map(|i| (x[at(i)] as f64 - max).exp()).sum();
             (0..n).for_each(|i| out[at(i)] = ((x[at(i)] as f64 - max).exp() / sum) as f32);
+        }
+        Ok(vec![Tensor::f32(shape, out)?])
+    }
+}
+
+/// `x - max - ln(sum(exp(x - max)))` along one axis: the logarithm of [`Softmax`], exact where that would round to 0.
+///
+/// What a cross-entropy from logits is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogSoftmax {
+    /// The axis; negative ones count from the end.
+    pub axis: isize,
+}
+
+impl Operator for LogSoftmax {
+    fn name(&self) -> &'static str {
+        "LogSoftmax"
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>> {
+        Softmax { axis: self.axis }.infer(inputs)
+    }
+
+    fn flops(&self, inputs: &[TensorType], _: &[TensorType]) -> u64 {
+        4 * inputs[0].shape.elements() as u64
+    }
+}
+
+impl Reference for LogSoftmax {
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let x = inputs[0].as_f32()?;
+        let axis = shape.axis(self.axis)?;
+        let (n, step) = (shape[axis], shape[axis + 1..].iter().product::<usize>());
+        let mut out = vec![0.0; x.len()];
+        for line in lines(&shape, axis) {
+            let at = |i: usize| line + i * step;
+            let max = (0..n).map(|i| x[at(i)] as f64).fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = (0..n).map(|i| (x[at(i)] as f64 - max).exp()).sum();
+            (0..n).for_each(|i| out[at(i)] = (x[at(i)] as f64 - max - sum.ln()) as f32);
         }
         Ok(vec![Tensor::f32(shape, out)?])
     }
