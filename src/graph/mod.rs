@@ -90,7 +90,7 @@ pub struct Node {
     pub op: Op,
     /// Operands.
     pub inputs: Vec<ValueId>,
-    /// Results; one, but for top-k.
+    /// Results; [`Operator::outputs`](crate::ops::Operator::outputs) says how many.
     pub outputs: Vec<ValueId>,
 }
 
@@ -129,7 +129,7 @@ impl Graph {
             return Err(Error::invalid(format!("input {} is not a value of this graph", stranger.0)).at(name));
         }
         let node = NodeId(self.nodes.len() as u32);
-        let count = if matches!(op, Op::TopK(_)) { 2 } else { 1 };
+        let count = op.operator().outputs();
         let outputs = (0..count)
             .map(|output| {
                 let value = if count == 1 { name.clone() } else { format!("{name}:{output}") };

@@ -37,6 +37,11 @@ pub trait Operator {
     /// Output types for the given input types; errors describe what does not fit.
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>>;
 
+    /// How many outputs it has.
+    fn outputs(&self) -> usize {
+        1
+    }
+
     /// Arithmetic operations for these types: 2 per multiply-accumulate, 1 per element otherwise.
     fn flops(&self, inputs: &[TensorType], outputs: &[TensorType]) -> u64 {
         let _ = inputs;

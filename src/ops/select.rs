@@ -82,6 +82,10 @@ impl Operator for TopK {
         *dims.last_mut().unwrap() = self.k;
         Ok(vec![TensorType::f32(dims.clone()), TensorType::i32(dims)])
     }
+
+    fn outputs(&self) -> usize {
+        2
+    }
 }
 
 impl Reference for TopK {

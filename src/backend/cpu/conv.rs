@@ -2,8 +2,8 @@
 
 use super::epilogue::Activation;
 use super::gemm::{PADDING, Packed, Product, Rows, table};
-use super::memory::{Buffer, Inputs, ViewMut};
-use super::{Kernel, Spec, depthwise};
+use super::memory::{Buffer, Inputs};
+use super::{Kernel, Outputs, Spec, depthwise};
 use crate::error::Result;
 use crate::ops::{Conv2d, Epilogue};
 use crate::parallel::{Shared, parallel_for};
@@ -120,7 +120,7 @@ impl Conv {
 }
 
 impl Kernel for Conv {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         let (image, out) = (inputs.f32(0), out.into_f32());
         if !self.constant {
             self.pack(inputs.f32(1), self.epilogue.bias_index().map(|i| inputs.f32(i)));

@@ -3,8 +3,8 @@
 
 use super::epilogue::Activation;
 use super::gemm::{PADDING, Packed, Product, Rows, table};
-use super::memory::{Inputs, ViewMut};
-use super::{Kernel, Spec};
+use super::memory::Inputs;
+use super::{Kernel, Outputs, Spec};
 use crate::error::Result;
 use crate::ops::{ConvTranspose2d, Epilogue};
 use crate::shape::TransposedWindow;
@@ -109,7 +109,7 @@ impl ConvTranspose {
 }
 
 impl Kernel for ConvTranspose {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         let (image, out) = (inputs.f32(0), out.into_f32());
         if !self.constant {
             self.pack(inputs.f32(1), self.epilogue.bias_index().map(|i| inputs.f32(i)));

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::epilogue::Activation;
-use super::memory::{Buffer, Inputs, ViewMut};
+use super::memory::{Buffer, Inputs};
 use super::pool::inside;
 use super::simd::{F32x4, LANES, unroll};
-use super::{Kernel, Spec};
+use super::{Kernel, Outputs, Spec};
 use crate::error::Result;
 use crate::ops::{Conv2d, DepthwiseConv2d, Epilogue};
 use crate::parallel::{Shared, parallel_for, share, threads};
@@ -85,7 +85,7 @@ impl Depthwise {
 }
 
 impl Kernel for Depthwise {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         let (image, out) = (inputs.f32(0), out.into_f32());
         if !self.constant {
             self.pack(inputs.f32(1), self.epilogue.bias_index().map(|i| inputs.f32(i)));

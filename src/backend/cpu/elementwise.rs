@@ -4,7 +4,7 @@ use super::math::{erf, exp, sigmoid, tanh};
 use super::memory::{Inputs, ViewMut};
 use super::simd::{F32x4, LANES};
 use super::strided::{Walk, broadcast_strides, strides};
-use super::{Kernel, Spec, epilogue};
+use super::{Kernel, Outputs, Spec, epilogue};
 use crate::error::Result;
 use crate::ops::{Binary, BinaryKind, Cast, Unary};
 use crate::parallel::{Shared, parallel_for};
@@ -92,7 +92,7 @@ pub fn unary_in_place(op: Unary, values: &mut [f32]) {
 }
 
 impl Kernel for Unary {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         let (x, out) = (inputs.f32(0), out.into_f32());
         let shared = Shared::new(out);
         parallel_for(x.len().div_ceil(GRAIN), |task| {
@@ -235,7 +235,7 @@ impl Arithmetic {
 }
 
 impl Kernel for Arithmetic {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         match (inputs.view(0), inputs.view(1), out) {
             (View::F32(a), View::F32(b), ViewMut::F32(out)) => self.float(a, b, out),
             (View::I32(a), View::I32(b), ViewMut::I32(out)) => self.integer(a, b, out),
@@ -252,7 +252,7 @@ pub fn compile_cast(op: &Cast) -> Box<dyn Kernel> {
 }
 
 impl Kernel for Cast {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         fn convert<T: Copy, U>(x: &[T], out: &mut [U], f: impl Fn(T) -> U) {
             out.iter_mut().zip(x).for_each(|(o, x)| *o = f(*x));
         }

@@ -2,7 +2,7 @@
 
 use super::memory::{Inputs, ViewMut};
 use super::strided::{Walk, strides};
-use super::{Kernel, Spec};
+use super::{Kernel, Outputs, Spec};
 use crate::error::Result;
 use crate::ops::{self, PadMode};
 use crate::tensor::View;
@@ -32,7 +32,7 @@ pub fn compile_concat(op: &ops::Concat, spec: &Spec) -> Result<Box<dyn Kernel>> 
 }
 
 impl Kernel for Concat {
-    fn run(&mut self, inputs: Inputs<'_>, [mut out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [mut out, ..]: Outputs<'_>) -> Result<()> {
         let pitch: usize = self.runs.iter().sum();
         let mut start = 0;
         for (i, &run) in self.runs.iter().enumerate() {
@@ -70,7 +70,7 @@ pub fn compile_transpose(op: &ops::Transpose, spec: &Spec) -> Result<Box<dyn Ker
 }
 
 impl Kernel for Move {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         fn go<T: Copy>(Move { start, walk }: &Move, x: &[T], y: &mut [T]) {
             if y.is_empty() {
                 return;
@@ -163,7 +163,7 @@ impl Pad {
 }
 
 impl Kernel for Pad {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         let value = if let PadMode::Constant(value) = self.mode { value } else { 0.0 };
         match (inputs.view(0), out) {
             (View::F32(x), ViewMut::F32(y)) => self.fill(x, y, value),

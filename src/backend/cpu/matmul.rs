@@ -2,9 +2,9 @@
 
 use super::epilogue::Activation;
 use super::gemm::{Packed, Product, Rows};
-use super::memory::{Buffer, Inputs, ViewMut};
+use super::memory::{Buffer, Inputs};
 use super::strided::{Walk, broadcast_strides, strides};
-use super::{Kernel, Spec};
+use super::{Kernel, Outputs, Spec};
 use crate::error::Result;
 use crate::ops::{Epilogue, MatMul};
 
@@ -79,7 +79,7 @@ impl Multiply {
 }
 
 impl Kernel for Multiply {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         let (a, b, out) = (inputs.f32(0), inputs.f32(1), out.into_f32());
         let bias = self.epilogue.bias_index().map(|i| inputs.f32(i));
         let residual = self.epilogue.residual_index().map(|i| inputs.f32(i));

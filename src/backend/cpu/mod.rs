@@ -33,10 +33,16 @@ use crate::plan::{Place, Plan};
 use crate::tensor::{Tensor, TensorType, TensorView};
 use memory::{Buffer, Inputs, Memory, Operand, Origin, ViewMut};
 
+/// Most outputs of a step.
+const OUTPUTS: usize = 3;
+
+/// Where a step's results go; places beyond its outputs are empty.
+type Outputs<'a> = [ViewMut<'a>; OUTPUTS];
+
 /// A compiled step: shapes resolved, weights packed, scratch memory allocated.
 trait Kernel: Send {
-    /// Computes the outputs (two for top-k, else one) from the inputs.
-    fn run(&mut self, inputs: Inputs<'_>, outputs: [ViewMut<'_>; 2]) -> Result<()>;
+    /// Computes the outputs from the inputs.
+    fn run(&mut self, inputs: Inputs<'_>, outputs: Outputs<'_>) -> Result<()>;
     /// Bytes of packed weights.
     fn weight_bytes(&self) -> usize {
         0
@@ -197,16 +203,15 @@ impl Executable {
 impl Step {
     fn run(&mut self, memory: &mut Memory) -> Result<()> {
         // The plan never gives a result the buffer of an operand, so results can leave the memory meanwhile.
-        let mut buffers = [Buffer::default(), Buffer::default()];
+        let mut buffers: [Buffer; OUTPUTS] = Default::default();
         for (buffer, (slot, _)) in buffers.iter_mut().zip(&self.results) {
             std::mem::swap(buffer, &mut memory.slots[*slot]);
         }
-        let [first, second] = &mut buffers;
-        let view = |buffer, i: usize| match self.results.get(i) {
-            Some((_, kind)) => Buffer::view_mut(buffer, kind.dtype, kind.shape.elements()),
+        let mut results = self.results.iter();
+        let outputs = buffers.each_mut().map(|buffer| match results.next() {
+            Some((_, kind)) => buffer.view_mut(kind.dtype, kind.shape.elements()),
             None => ViewMut::U8(&mut []),
-        };
-        let outputs = [view(first, 0), view(second, 1)];
+        });
         let done = self.kernel.run(Inputs { memory, operands: &self.operands }, outputs);
         for (buffer, (slot, _)) in buffers.iter_mut().zip(&self.results) {
             std::mem::swap(buffer, &mut memory.slots[*slot]);

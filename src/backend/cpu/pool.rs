@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::memory::{Inputs, ViewMut};
+use super::memory::Inputs;
 use super::simd::{F32x4, LANES};
-use super::{Kernel, Spec};
+use super::{Kernel, Outputs, Spec};
 use crate::error::Result;
 use crate::ops::{Pool2d, PoolKind};
 use crate::parallel::{Shared, parallel_for, share, threads};
@@ -36,7 +36,7 @@ pub fn inside(w: &Window, o: usize) -> Range<usize> {
 }
 
 impl Kernel for Pool {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         let (image, out) = (inputs.f32(0), out.into_f32());
         let Pool { kind, channels, ref y, ref x, .. } = *self;
         let (size, pitch) = (y.input * x.input * channels, x.output * channels);

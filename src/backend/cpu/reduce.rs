@@ -1,9 +1,9 @@
 //! Reductions: one walk over the input, folding rows into values or adding rows to rows.
 
-use super::memory::{Inputs, ViewMut};
+use super::memory::Inputs;
 use super::simd::{F32x4, LANES};
 use super::strided::{Walk, strides};
-use super::{Kernel, Spec};
+use super::{Kernel, Outputs, Spec};
 use crate::error::Result;
 use crate::ops::{self, ReduceKind};
 
@@ -60,7 +60,7 @@ impl Reduce {
 }
 
 impl Kernel for Reduce {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         let (x, out) = (inputs.f32(0), out.into_f32());
         match self.kind {
             ReduceKind::Sum => self.fold(x, out, 0.0, F32x4::add),

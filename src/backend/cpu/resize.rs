@@ -1,8 +1,8 @@
 //! Nearest and bilinear resizing; each axis' taps are computed when the kernel is compiled.
 
-use super::memory::{Inputs, ViewMut};
+use super::memory::Inputs;
 use super::simd::{F32x4, LANES};
-use super::{Kernel, Spec};
+use super::{Kernel, Outputs, Spec};
 use crate::error::Result;
 use crate::ops::{self, NearestRounding, ResizeMode};
 use crate::parallel::{Shared, parallel_for, share, threads};
@@ -63,7 +63,7 @@ pub fn compile(op: &ops::Resize, spec: &Spec) -> Result<Box<dyn Kernel>> {
 }
 
 impl Kernel for Resize {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         let (image, out) = (inputs.f32(0), out.into_f32());
         let Resize { images, input: [height, width], channels, rows, columns, bilinear } = self;
         let (line, pitch) = (*width * *channels, columns.len() * *channels);

@@ -1,7 +1,7 @@
 //! Picking elements: arg-max, top-k, gather.
 
 use super::memory::{Inputs, ViewMut};
-use super::{Kernel, Spec};
+use super::{Kernel, Outputs, Spec};
 use crate::error::{Error, Result};
 use crate::ops;
 use crate::tensor::View;
@@ -22,7 +22,7 @@ pub fn compile_arg_max(op: &ops::ArgMax, spec: &Spec) -> Result<Box<dyn Kernel>>
 }
 
 impl Kernel for ArgMax {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         let (x, out) = (inputs.f32(0), out.into_i32());
         let ArgMax { outer, n, inner, ref mut best } = *self;
         if out.is_empty() {
@@ -57,7 +57,7 @@ pub fn compile_top_k(op: &ops::TopK, spec: &Spec) -> Result<Box<dyn Kernel>> {
 }
 
 impl Kernel for TopK {
-    fn run(&mut self, inputs: Inputs<'_>, [values, indices]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [values, indices, _]: Outputs<'_>) -> Result<()> {
         let (x, values, indices) = (inputs.f32(0), values.into_f32(), indices.into_i32());
         let TopK { k, n, ref mut order } = *self;
         if values.is_empty() {
@@ -98,7 +98,7 @@ pub fn compile_gather(op: &ops::Gather, spec: &Spec) -> Result<Box<dyn Kernel>> 
 }
 
 impl Kernel for Gather {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         fn go<T: Copy>(Gather { outer, n, inner }: &Gather, indices: &[i32], x: &[T], out: &mut [T]) {
             for block in 0..*outer {
                 for (i, &index) in indices.iter().enumerate() {

@@ -1,9 +1,9 @@
 //! Softmax along any axis, and its logarithm.
 
 use super::math::exp;
-use super::memory::{Inputs, ViewMut};
+use super::memory::Inputs;
 use super::simd::{F32x4, LANES};
-use super::{Kernel, Spec};
+use super::{Kernel, Outputs, Spec};
 use crate::error::Result;
 
 struct Softmax {
@@ -21,7 +21,7 @@ pub fn compile(axis: isize, log: bool, spec: &Spec) -> Result<Box<dyn Kernel>> {
 }
 
 impl Kernel for Softmax {
-    fn run(&mut self, inputs: Inputs<'_>, [out, _]: [ViewMut<'_>; 2]) -> Result<()> {
+    fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         let (x, out) = (inputs.f32(0), out.into_f32());
         let Softmax { outer, n, inner, log } = *self;
         if out.is_empty() {
