@@ -2,13 +2,26 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
-use crate::graph::{Graph, Source};
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Source, ValueId};
 use crate::tensor::Tensor;
 
-/// The graph's outputs for these inputs; errors name the node.
+/// The graph's outputs for these inputs, with variables at their initial values; errors name the node.
 pub fn run(graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    run_with(graph, inputs, &mut initial(graph))
+}
+
+/// The variables' initial values, for [`run_with`].
+pub fn initial(graph: &Graph) -> Vec<Arc<Tensor>> {
+    graph.variables().iter().map(|v| v.initial.clone()).collect()
+}
+
+/// As [`run`], from these values of the variables, which become what is assigned to them.
+pub fn run_with(graph: &Graph, inputs: &[Tensor], variables: &mut [Arc<Tensor>]) -> Result<Vec<Tensor>> {
     graph.infer(&inputs.iter().map(Tensor::kind).collect::<Vec<_>>())?;
+    if !graph.variables().iter().map(|v| v.initial.kind()).eq(variables.iter().map(|t| t.kind())) {
+        return Err(Error::invalid("the variables' values are not those of this graph"));
+    }
     let mut uses = graph.use_counts();
     let mut values: Vec<Option<Arc<Tensor>>> = graph
         .values()
@@ -16,6 +29,7 @@ pub fn run(graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         .map(|value| match &value.source {
             Source::Input(i) => Some(Arc::new(inputs[*i].clone())),
             Source::Constant(tensor) => Some(tensor.clone()),
+            Source::Variable(i) => Some(variables[*i].clone()),
             Source::Node { .. } => None,
         })
         .collect();
@@ -35,6 +49,12 @@ pub fn run(graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
             }
         }
     }
-    let result = |v: crate::graph::ValueId| values[v.index()].as_deref().expect("outputs stay in use").clone();
-    Ok(graph.outputs().iter().map(|o| result(o.value)).collect())
+    let result = |v: ValueId| values[v.index()].clone().expect("outputs and updates stay in use");
+    let outputs = graph.outputs().iter().map(|o| Tensor::clone(&result(o.value))).collect();
+    for (slot, variable) in variables.iter_mut().zip(graph.variables()) {
+        if let Some(update) = variable.update {
+            *slot = result(update);
+        }
+    }
+    Ok(outputs)
 }

@@ -1,5 +1,9 @@
 //! A network ready to run: the graph optimised once, compiled for each set of input types, on one device.
 
+mod variables;
+
+pub use variables::Variables;
+
 use crate::backend::cpu::{self, InputMut};
 #[cfg(feature = "webgpu")]
 use crate::backend::gpu::{self, Gpu};
@@ -50,6 +54,8 @@ pub struct Report {
     pub peak_bytes: usize,
     /// Bytes of its weights on the device.
     pub weight_bytes: usize,
+    /// Bytes of the graph's variables.
+    pub variable_bytes: usize,
     /// Arithmetic operations of one run, 2 per multiply-accumulate.
     pub flops: u64,
     /// Every node of the optimised graph.
@@ -79,6 +85,7 @@ const KEPT: usize = 3;
 /// A graph on a device.
 pub struct Session {
     graph: Graph,
+    variables: Variables,
     device: Device,
     /// The one used last at the end.
     compiled: Vec<Compiled>,
@@ -111,14 +118,29 @@ impl Executable {
 }
 
 impl Session {
-    /// Optimises the graph. Nothing is compiled before the input types are known ([`Session::prepare`]).
+    /// Optimises the graph. Nothing is compiled before the input types are known ([`Session::prepare`]). Its variables
+    /// are its own.
     pub fn new(graph: Graph, device: Device) -> Result<Session> {
-        Ok(Session { graph: passes::optimize(&graph)?, device, compiled: Vec::new(), losses: 0 })
+        Self::with_variables(graph, Variables::new(device))
+    }
+
+    /// As [`Session::new`], on these variables and their device. Errors: two variables of the graph have one name, or one
+    /// has another type there.
+    pub fn with_variables(graph: Graph, variables: Variables) -> Result<Session> {
+        let graph = passes::optimize(&graph)?;
+        variables.bind(&graph)?;
+        let device = variables.device();
+        Ok(Session { graph, variables, device, compiled: Vec::new(), losses: 0 })
     }
 
     /// The optimised graph.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// The variables, the graph's and maybe others'.
+    pub fn variables(&self) -> &Variables {
+        &self.variables
     }
 
     /// The device; another one than at first if that was lost.
@@ -141,7 +163,24 @@ impl Session {
     }
 
     /// Runs the network; outputs in the graph's order. Compiles first if these input types are new.
+    ///
+    /// If the GPU is lost, the run is done once more from what [`Variables`] were restored to.
     pub async fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        self.start(inputs).await?;
+        match self.outputs().await {
+            #[cfg(feature = "webgpu")]
+            Err(error) if error.kind() == ErrorKind::DeviceLost => {
+                self.renew(error).await?;
+                self.attempt(inputs).await?;
+                self.outputs().await
+            }
+            result => result,
+        }
+    }
+
+    /// As [`Session::run`], for what it does to the variables: waits for no result. On the GPU it returns when the work
+    /// is handed over; a page that never reads anything queues up work without end.
+    pub async fn start(&mut self, inputs: &[Tensor]) -> Result<()> {
         match self.attempt(inputs).await {
             #[cfg(feature = "webgpu")]
             Err(error) if error.kind() == ErrorKind::DeviceLost => {
@@ -150,6 +189,30 @@ impl Session {
             }
             result => result,
         }
+    }
+
+    /// Some outputs of the last run, by their positions. Errors: there was no run, there is no such output, or the GPU was
+    /// lost (and this run's outputs with it; the next run opens it again).
+    pub async fn read(&self, outputs: &[usize]) -> Result<Vec<Tensor>> {
+        let Some(Compiled { executable, .. }) = self.compiled.last() else {
+            return Err(Error::invalid("nothing has run yet"));
+        };
+        let count = self.graph.outputs().len();
+        if let Some(stray) = outputs.iter().find(|i| **i >= count) {
+            return Err(Error::mismatch("no such output", format!("below {count}"), stray));
+        }
+        match executable {
+            Executable::Cpu(executable) => Ok(outputs.iter().map(|&i| executable.output(i).to_tensor()).collect()),
+            #[cfg(feature = "webgpu")]
+            Executable::Gpu(executable) => {
+                executable.stage(outputs)?;
+                executable.read_staged(outputs).await
+            }
+        }
+    }
+
+    async fn outputs(&self) -> Result<Vec<Tensor>> {
+        self.read(&(0..self.graph.outputs().len()).collect::<Vec<_>>()).await
     }
 
     /// As [`Session::run`] on the GPU for a network of one picture: takes it from the browser without its pixels passing
@@ -200,12 +263,8 @@ impl Session {
     /// Opens the GPU again after it was lost. The graph still has the weights; what was compiled is gone.
     #[cfg(feature = "webgpu")]
     async fn renew(&mut self, loss: Error) -> Result<()> {
-        let Device::Gpu(lost) = &self.device else { return Err(loss) };
-        let again = Gpu::new(lost.options()).await;
-        let gpu =
-            again.map_err(|e| Error::device_lost(format!("{}, and it does not come back: {e}", loss.message())))?;
+        self.device = self.variables.renew(loss).await?;
         self.compiled.clear();
-        self.device = Device::Gpu(gpu);
         self.losses += 1;
         Ok(())
     }
@@ -223,14 +282,17 @@ impl Session {
         let executable = match &self.device {
             Device::Cpu => {
                 progress(Progress { done: 0, total: 1 });
-                let executable = cpu::Executable::compile(&self.graph, inputs)?;
+                let variables = self.variables.on_cpu(&self.graph)?;
+                let executable = cpu::Executable::compile_with(&self.graph, inputs, variables)?;
                 progress(Progress { done: 1, total: 1 });
                 Executable::Cpu(Box::new(executable))
             }
             #[cfg(feature = "webgpu")]
             Device::Gpu(gpu) => {
                 let mut tell = |done, total| progress(Progress { done, total });
-                Executable::Gpu(Box::new(gpu::Executable::compile(gpu, &self.graph, inputs, &mut tell).await?))
+                let (graph, variables) = (&self.graph, self.variables.on_gpu(&self.graph)?);
+                let compiled = gpu::Executable::compile_with(gpu, graph, inputs, variables, &mut tell).await?;
+                Executable::Gpu(Box::new(compiled))
             }
         };
         self.compiled.push(Compiled {
@@ -242,7 +304,7 @@ impl Session {
         Ok(())
     }
 
-    async fn attempt(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    async fn attempt(&mut self, inputs: &[Tensor]) -> Result<()> {
         let kinds: Vec<TensorType> = inputs.iter().map(Tensor::kind).collect();
         self.compile(&kinds, &mut |_| ()).await?;
         let Some(Compiled { executable, .. }) = self.compiled.last_mut() else {
@@ -253,16 +315,14 @@ impl Session {
                 for (i, input) in inputs.iter().enumerate() {
                     fill(executable.input_mut(i), input)?;
                 }
-                executable.run()?;
-                Ok((0..self.graph.outputs().len()).map(|i| executable.output(i).to_tensor()).collect())
+                executable.run()
             }
             #[cfg(feature = "webgpu")]
             Executable::Gpu(executable) => {
                 for (i, input) in inputs.iter().enumerate() {
                     executable.write_input(i, input)?;
                 }
-                executable.submit()?;
-                executable.read_outputs().await
+                executable.run()
             }
         }
     }
@@ -286,7 +346,8 @@ impl Session {
             Err(_) => Vec::new(),
         };
         let flops = placement.iter().map(|p: &Placement| p.flops).sum();
-        Report { backend, peak_bytes, weight_bytes, flops, placement, losses: self.losses }
+        let variable_bytes = self.graph.variables().iter().map(|v| v.initial.kind().bytes()).sum();
+        Report { backend, peak_bytes, weight_bytes, variable_bytes, flops, placement, losses: self.losses }
     }
 }
 

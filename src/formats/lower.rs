@@ -65,7 +65,8 @@ impl Lowering {
                 Source::Constant(tensor) if used[i] > 0 => {
                     moved[i] = Some(graph.constant(&value.name, Arc::clone(tensor)));
                 }
-                Source::Constant(_) => {}
+                // No file has variables.
+                Source::Constant(_) | Source::Variable(_) => {}
                 // A node's outputs follow each other; the first brings the node.
                 Source::Node { node, output: 0 } => {
                     let node = &self.graph.nodes()[node.index()];

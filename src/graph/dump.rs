@@ -17,9 +17,17 @@ impl fmt::Display for Graph {
                 writeln!(f, "constant %{i} {:?}: {}", value.name, tensor.kind())?;
             }
         }
+        for variable in &self.variables {
+            writeln!(f, "variable {}: {}", name(&variable.value), variable.initial.kind())?;
+        }
         for node in &self.nodes {
             let ids = |list: &[ValueId]| list.iter().map(|v| format!("%{}", v.index())).collect::<Vec<_>>().join(", ");
             writeln!(f, "{} = {} ({})  # {}", ids(&node.outputs), Attributes(&node.op), ids(&node.inputs), node.name)?;
+        }
+        for variable in &self.variables {
+            if let Some(update) = &variable.update {
+                writeln!(f, "assign {} = {}", name(&variable.value), name(update))?;
+            }
         }
         for output in &self.outputs {
             writeln!(f, "output {:?}: {}", output.name, name(&output.value))?;

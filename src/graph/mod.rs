@@ -2,6 +2,9 @@
 //!
 //! Every layer and every file format lowers to a [`Graph`]; passes rewrite it, autodiff extends it, both backends run
 //! it. A graph is built front to back, so its nodes are always in topological order and cycles cannot be written down.
+//!
+//! A graph may have *variables*: values that live longer than a run. Every node of a run sees the values from before it;
+//! what is [assigned](Graph::assign) takes their place when the run is over. So a training step is a graph like any other.
 
 mod dump;
 mod types;
@@ -43,6 +46,8 @@ pub enum Source {
     Input(usize),
     /// Fixed data, shared with whoever else needs it (weights are kept once on the host).
     Constant(Arc<Tensor>),
+    /// The graph's variable of this position.
+    Variable(usize),
     /// An output of a node.
     Node {
         /// The node.
@@ -72,6 +77,17 @@ pub struct Input {
     pub dims: Vec<Option<usize>>,
 }
 
+/// A value that outlives the run. Its type is that of its initial value.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    /// What the run finds.
+    pub value: ValueId,
+    /// What the first run finds. No pass looks into it.
+    pub initial: Arc<Tensor>,
+    /// What the next run finds; `None` keeps it as it is.
+    pub update: Option<ValueId>,
+}
+
 /// A named output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
@@ -94,12 +110,13 @@ pub struct Node {
     pub outputs: Vec<ValueId>,
 }
 
-/// A network: inputs, constants, operations, outputs.
+/// A network: inputs, constants, variables, operations, outputs.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     values: Vec<Value>,
     nodes: Vec<Node>,
     inputs: Vec<Input>,
+    variables: Vec<Variable>,
     outputs: Vec<Output>,
 }
 
@@ -145,6 +162,33 @@ impl Graph {
         Ok(self.push(name, op, inputs)?[0])
     }
 
+    /// Adds a variable with the value that its first run finds. Sessions know variables by their names, so these should
+    /// be unique.
+    pub fn variable(&mut self, name: impl Into<String>, initial: impl Into<Arc<Tensor>>) -> ValueId {
+        let value = self.value(name.into(), Source::Variable(self.variables.len()));
+        self.variables.push(Variable { value, initial: initial.into(), update: None });
+        value
+    }
+
+    /// Has the variable hold `value` after a run. Until then every node, whatever its position, sees the old value.
+    ///
+    /// Errors: `variable` is none, or has been assigned already, or one of the two is not of this graph. Types are
+    /// checked by [`Graph::infer`].
+    pub fn assign(&mut self, variable: ValueId, value: ValueId) -> Result<()> {
+        let Some(Value { name, source: Source::Variable(i) }) = self.values.get(variable.index()) else {
+            return Err(Error::invalid(format!("value {} is no variable of this graph", variable.0)));
+        };
+        if value.index() >= self.values.len() {
+            return Err(Error::invalid(format!("what is assigned, {}, is not a value of this graph", value.0)).at(name));
+        }
+        let update = &mut self.variables[*i].update;
+        if update.is_some() {
+            return Err(Error::invalid("the variable is assigned twice").at(name));
+        }
+        *update = Some(value);
+        Ok(())
+    }
+
     /// Marks a value as an output.
     pub fn output(&mut self, name: impl Into<String>, value: ValueId) {
         self.outputs.push(Output { name: name.into(), value });
@@ -180,6 +224,14 @@ impl Graph {
     pub fn inputs(&self) -> &[Input] {
         &self.inputs
     }
+    /// Variables, with what is assigned to them.
+    pub fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
+    /// The values that are to become variables' next values.
+    pub fn updates(&self) -> impl Iterator<Item = ValueId> {
+        self.variables.iter().filter_map(|v| v.update)
+    }
     /// Named outputs.
     pub fn outputs(&self) -> &[Output] {
         &self.outputs
@@ -202,11 +254,11 @@ impl Graph {
     pub fn find(&self, name: &str) -> Option<ValueId> {
         self.value_ids().find(|v| self.values[v.index()].name == name)
     }
-    /// How often each value is used: by nodes and as an output.
+    /// How often each value is used: by nodes, as an output, as a variable's next value.
     pub fn use_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.values.len()];
-        let used = self.nodes.iter().flat_map(|n| &n.inputs).chain(self.outputs.iter().map(|o| &o.value));
-        used.for_each(|v| counts[v.index()] += 1);
+        let used = self.nodes.iter().flat_map(|n| &n.inputs).chain(self.outputs.iter().map(|o| &o.value)).copied();
+        used.chain(self.updates()).for_each(|v| counts[v.index()] += 1);
         counts
     }
 

@@ -44,8 +44,10 @@ pub(super) fn infer(graph: &Graph, inputs: &[TensorType]) -> Result<Types> {
         types[declared.value.index()] = Some(given.clone());
     }
     for (slot, value) in types.iter_mut().zip(&graph.values) {
-        if let Source::Constant(tensor) = &value.source {
-            *slot = Some(tensor.kind());
+        match &value.source {
+            Source::Constant(tensor) => *slot = Some(tensor.kind()),
+            Source::Variable(i) => *slot = Some(graph.variables[*i].initial.kind()),
+            Source::Input(_) | Source::Node { .. } => {}
         }
     }
     for node in &graph.nodes {
@@ -57,5 +59,15 @@ pub(super) fn infer(graph: &Graph, inputs: &[TensorType]) -> Result<Types> {
             types[value.index()] = Some(kind);
         }
     }
-    Ok(Types(types.into_iter().map(|t| t.expect("every value has a source")).collect()))
+    let types = Types(types.into_iter().map(|t| t.expect("every value has a source")).collect());
+    for variable in &graph.variables {
+        let kind = &types[variable.value];
+        if let Some(update) = variable.update
+            && types[update] != *kind
+        {
+            let name = &graph.values[variable.value.index()].name;
+            return Err(Error::mismatch("what is assigned does not fit the variable", kind, &types[update]).at(name));
+        }
+    }
+    Ok(types)
 }

@@ -42,6 +42,13 @@ pub trait Operator {
         1
     }
 
+    /// The input that output `output` is an updated copy of, if any: its kernels change the output's memory, which holds
+    /// the input when they start. Where that input is a variable read by nothing later, nothing is copied.
+    fn in_place(&self, output: usize) -> Option<usize> {
+        let _ = output;
+        None
+    }
+
     /// Arithmetic operations for these types: 2 per multiply-accumulate, 1 per element otherwise.
     fn flops(&self, inputs: &[TensorType], outputs: &[TensorType]) -> u64 {
         let _ = inputs;

@@ -55,4 +55,21 @@ mod tests {
         let optimized = super::super::optimize(&graph).unwrap();
         assert_eq!(names(&optimized), ["Pad"], "left to the backend, which checks its memory");
     }
+
+    #[test]
+    fn variables_are_no_constants() {
+        let mut graph = Graph::new();
+        let x = graph.input("x", DType::F32, vec![None, Some(3)]);
+        let [unused, v] = ["unused", "v"].map(|n| graph.variable(n, Tensor::f32([3], vec![0.0; 3]).unwrap()));
+        let sum = graph.add("sum", Binary::new(BinaryKind::Add), &[x, v]).unwrap();
+        let next = graph.add("next", Unary::Neg, &[v]).unwrap();
+        graph.output("y", sum);
+        graph.assign(v, next).unwrap();
+        graph.assign(unused, v).unwrap();
+        let after = optimized(&graph);
+        assert_eq!(names(&after), ["Add", "Neg"], "{after}");
+        let [unused, v] = [&after.variables()[0], &after.variables()[1]];
+        assert_eq!((unused.update, after.values()[unused.value.index()].name.as_str()), (Some(v.value), "unused"));
+        assert_eq!(after.producer(v.update.unwrap()).unwrap().1.name, "next");
+    }
 }

@@ -6,7 +6,8 @@
 //! die if nothing else needs them, so no rule can break another user's value. Rules that would repeat work fuse only
 //! values with a single use; being an output of the graph counts as one.
 //!
-//! Inputs, and the names, order and values of outputs, stay as they are. Results may differ in the last bits.
+//! Inputs, variables with what is assigned to them, and the names, order and values of outputs, stay as they are. Results
+//! may differ in the last bits.
 
 mod activation;
 mod batch_norm;

@@ -41,6 +41,13 @@ impl<'a> Rewriter<'a> {
             new.note(value, uses[input.value.index()], probes.iter().map(|p| p[i].clone()).collect());
             place[input.value.index()] = Some(value);
         }
+        // So do variables: their contents are the caller's.
+        for variable in old.variables() {
+            let name = &old.values()[variable.value.index()].name;
+            let value = new.graph.variable(name, variable.initial.clone());
+            new.note(value, uses[variable.value.index()], vec![variable.initial.kind(); probes.len()]);
+            place[variable.value.index()] = Some(value);
+        }
         for value in old.value_ids() {
             if let Source::Constant(tensor) = &old.values()[value.index()].source
                 && uses[value.index()] > 0
@@ -79,6 +86,11 @@ impl<'a> Rewriter<'a> {
             for (from, to) in node.outputs.iter().zip(results) {
                 new.uses[to.index()] += uses[from.index()];
                 place[from.index()] = Some(to);
+            }
+        }
+        for variable in old.variables() {
+            if let (Some(to), Some(update)) = (place[variable.value.index()], variable.update) {
+                new.graph.assign(to, place[update.index()].expect("updates live"))?;
             }
         }
         for output in old.outputs() {
@@ -209,10 +221,10 @@ fn probes(graph: &Graph) -> Vec<Vec<TensorType>> {
     if probes.iter().all(|p| graph.infer(p).is_ok()) { probes } else { Vec::new() }
 }
 
-/// Uses of each value by live nodes and outputs; 0 for what no output needs.
+/// Uses of each value by live nodes, outputs and updates of variables; 0 for what none of these need.
 fn live_uses(graph: &Graph) -> Vec<usize> {
     let mut uses = vec![0; graph.values().len()];
-    graph.outputs().iter().for_each(|o| uses[o.value.index()] += 1);
+    graph.outputs().iter().map(|o| o.value).chain(graph.updates()).for_each(|v| uses[v.index()] += 1);
     for node in graph.nodes().iter().rev() {
         if node.outputs.iter().any(|v| uses[v.index()] > 0) {
             node.inputs.iter().for_each(|v| uses[v.index()] += 1);

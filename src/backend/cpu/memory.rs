@@ -32,7 +32,17 @@ impl Buffer {
         bytemuck::cast_slice_mut(&mut self.0)
     }
 
-    fn view(&self, dtype: DType, count: usize) -> View<'_> {
+    /// Copies elements to the beginning.
+    pub fn copy(&mut self, elements: View<'_>) {
+        let bytes: &[u8] = match elements {
+            View::F32(v) => bytemuck::cast_slice(v),
+            View::I32(v) => bytemuck::cast_slice(v),
+            View::U8(v) => v,
+        };
+        bytemuck::cast_slice_mut(&mut self.0)[..bytes.len()].copy_from_slice(bytes);
+    }
+
+    pub fn view(&self, dtype: DType, count: usize) -> View<'_> {
         match dtype {
             DType::F32 => View::F32(&bytemuck::cast_slice(&self.0)[..count]),
             DType::I32 => View::I32(&bytemuck::cast_slice(&self.0)[..count]),
@@ -81,7 +91,15 @@ impl<'a> ViewMut<'a> {
 pub(crate) enum Origin {
     Input(usize),
     Slot(usize),
+    Variable(usize),
     Constant(Arc<Tensor>),
+}
+
+/// Where a result goes.
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    Slot(usize),
+    Variable(usize),
 }
 
 /// A kernel's operand.
@@ -95,15 +113,25 @@ pub(crate) struct Operand {
 pub(crate) struct Memory {
     pub inputs: Vec<Buffer>,
     pub slots: Vec<Buffer>,
+    /// Empty but during a run.
+    pub variables: Vec<Buffer>,
 }
 
 impl Memory {
+    pub fn buffer(&mut self, target: Target) -> &mut Buffer {
+        match target {
+            Target::Slot(i) => &mut self.slots[i],
+            Target::Variable(i) => &mut self.variables[i],
+        }
+    }
+
     pub fn view<'a>(&'a self, operand: &'a Operand) -> TensorView<'a> {
         let TensorType { dtype, shape } = &operand.kind;
         let count = shape.elements();
         let data = match &operand.origin {
             Origin::Input(i) => self.inputs[*i].view(*dtype, count),
             Origin::Slot(i) => self.slots[*i].view(*dtype, count),
+            Origin::Variable(i) => self.variables[*i].view(*dtype, count),
             // A reshaped constant has another shape than its tensor, but the same elements.
             Origin::Constant(tensor) => tensor.view().data,
         };

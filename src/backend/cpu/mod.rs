@@ -21,17 +21,19 @@ mod select;
 mod simd;
 mod softmax;
 mod strided;
+mod variable;
 
 pub use memory::ViewMut as InputMut;
+pub use variable::Variable;
 
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, ValueId};
 use crate::ops::Op;
-use crate::plan::{Place, Plan};
+use crate::plan::{self, Place, Plan};
 use crate::tensor::{Tensor, TensorType, TensorView};
-use memory::{Buffer, Inputs, Memory, Operand, Origin, ViewMut};
+use memory::{Buffer, Inputs, Memory, Operand, Origin, Target, ViewMut};
 
 /// Most outputs of a step.
 const OUTPUTS: usize = 3;
@@ -104,14 +106,29 @@ struct Step {
     name: String,
     kernel: Box<dyn Kernel>,
     operands: Vec<Operand>,
-    /// Slot, dtype and element count of each result.
-    results: Vec<(usize, TensorType)>,
+    results: Vec<Output>,
+}
+
+/// Where a step's result goes.
+struct Output {
+    target: Target,
+    kind: TensorType,
+    /// The operand that it is a changed copy of, if that is not there already.
+    copied: Option<usize>,
+}
+
+/// What a run does.
+enum Action {
+    Compute(Step),
+    /// Copies elements as they are.
+    Copy(Operand, Target),
 }
 
 /// A graph compiled for one set of input types.
 pub struct Executable {
-    steps: Vec<Step>,
+    actions: Vec<Action>,
     memory: Memory,
+    variables: Vec<Variable>,
     input_types: Vec<TensorType>,
     outputs: Vec<Operand>,
     peak_bytes: usize,
@@ -119,57 +136,79 @@ pub struct Executable {
 }
 
 impl Executable {
-    /// Compiles a graph for concrete input types.
+    /// Compiles a graph for concrete input types, with variables of its own.
     ///
     /// Errors: what shape inference finds, and ops this backend does not have, by the node's name.
     pub fn compile(graph: &Graph, inputs: &[TensorType]) -> Result<Self> {
+        Self::compile_with(graph, inputs, graph.variables().iter().map(|v| Variable::new(&v.initial)).collect())
+    }
+
+    /// As [`Executable::compile`], over variables that others may use too, in the graph's order.
+    pub fn compile_with(graph: &Graph, inputs: &[TensorType], variables: Vec<Variable>) -> Result<Self> {
         let types = graph.infer(inputs)?;
+        if !graph.variables().iter().map(|v| &types[v.value]).eq(variables.iter().map(Variable::kind)) {
+            return Err(Error::invalid("the variables are not those of the graph"));
+        }
         let plan = Plan::new(graph, &types, TensorType::bytes);
-        let operand = |v: ValueId| -> Result<Operand> {
-            let origin = match plan.place(v) {
+        let lying = |place: Place, kind: &TensorType| -> Result<Operand> {
+            let origin = match place {
                 Place::Input(i) => Origin::Input(i),
                 Place::Slot(i) => Origin::Slot(i),
+                Place::Variable(i) => Origin::Variable(i),
                 Place::Constant(c) => Origin::Constant(Arc::<Tensor>::clone(
                     graph.constant_of(c).ok_or_else(|| Error::invalid("a constant without data"))?,
                 )),
                 Place::Unused => return Err(Error::invalid("a value that is used has no place")),
             };
-            Ok(Operand { origin, kind: types[v].clone() })
+            Ok(Operand { origin, kind: kind.clone() })
+        };
+        let operand = |v: ValueId| lying(plan.place(v), &types[v]);
+        let target = |place: Place| match place {
+            Place::Slot(slot) => Ok(Target::Slot(slot)),
+            Place::Variable(i) => Ok(Target::Variable(i)),
+            _ => Err(Error::invalid("a result without memory")),
         };
         let step = |node: &Node| -> Result<Step> {
             let operands = node.inputs.iter().map(|&v| operand(v)).collect::<Result<Vec<_>>>()?;
-            let results = node
-                .outputs
-                .iter()
-                .map(|&v| match plan.place(v) {
-                    Place::Slot(slot) => Ok((slot, types[v].clone())),
-                    _ => Err(Error::invalid("a result without memory")),
-                })
-                .collect::<Result<Vec<_>>>()?;
+            let result = |(i, &v): (usize, &ValueId)| {
+                let changes = node.op.operator().in_place(i);
+                let copied = changes.filter(|&o| node.inputs.get(o).is_some_and(|&o| plan.place(o) != plan.place(v)));
+                Ok(Output { target: target(plan.place(v))?, kind: types[v].clone(), copied })
+            };
+            let results = node.outputs.iter().enumerate().map(result).collect::<Result<Vec<_>>>()?;
             let (inputs, outputs) = (types.of(&node.inputs), types.of(&node.outputs));
             let kernel = kernel(&node.op, &Spec { inputs: &inputs, outputs: &outputs, operands: &operands })?;
             Ok(Step { name: node.name.clone(), kernel, operands, results })
         };
-        let steps = plan
-            .steps()
-            .iter()
-            .map(|id| {
+        let action = |step_: &plan::Step| match *step_ {
+            plan::Step::Node(id) => {
                 let node = &graph.nodes()[id.index()];
-                step(node).map_err(|e| e.at(&node.name))
+                Ok(Action::Compute(step(node).map_err(|e| e.at(&node.name))?))
+            }
+            plan::Step::Copy { value, from, to } => Ok(Action::Copy(lying(from, &types[value])?, target(to)?)),
+        };
+        let actions = plan.steps().iter().map(action).collect::<Result<Vec<_>>>()?;
+        let output = |(i, o): (usize, &crate::graph::Output)| lying(plan.output(i), &types[o.value]);
+        let outputs = graph.outputs().iter().enumerate().map(output).collect::<Result<Vec<_>>>()?;
+        let kernels = || {
+            actions.iter().filter_map(|action| match action {
+                Action::Compute(step) => Some(&step.kernel),
+                Action::Copy(..) => None,
             })
-            .collect::<Result<Vec<_>>>()?;
-        let outputs = graph.outputs().iter().map(|o| operand(o.value)).collect::<Result<Vec<_>>>()?;
-        let scratch: usize = steps.iter().map(|s| s.kernel.scratch_bytes()).sum();
+        };
+        let scratch: usize = kernels().map(|k| k.scratch_bytes()).sum();
         Ok(Executable {
             peak_bytes: plan.peak_bytes() + scratch,
-            weight_bytes: steps.iter().map(|s| s.kernel.weight_bytes()).sum(),
+            weight_bytes: kernels().map(|k| k.weight_bytes()).sum(),
             memory: Memory {
                 inputs: inputs.iter().map(|t| Buffer::new(t.bytes())).collect(),
                 slots: plan.slots().iter().map(|&bytes| Buffer::new(bytes)).collect(),
+                variables: variables.iter().map(|_| Buffer::default()).collect(),
             },
             input_types: inputs.to_vec(),
             outputs,
-            steps,
+            actions,
+            variables,
         })
     }
 
@@ -179,9 +218,24 @@ impl Executable {
         self.memory.inputs[i].view_mut(*dtype, shape.elements())
     }
 
-    /// Runs the network on what the inputs hold. Allocates nothing.
+    /// Runs the network on what the inputs and the variables hold. Allocates nothing.
+    ///
+    /// After an error the variables hold old and new values mixed.
     pub fn run(&mut self) -> Result<()> {
-        self.steps.iter_mut().try_for_each(|step| step.run(&mut self.memory).map_err(|e| e.at(&step.name)))
+        let Executable { actions, memory, variables, .. } = self;
+        // The variables' memory is this executable's for the time of the run.
+        variables.iter().zip(&mut memory.variables).for_each(|(variable, buffer)| variable.swap(buffer));
+        let done = actions.iter_mut().try_for_each(|action| match action {
+            Action::Compute(step) => step.run(memory).map_err(|e| e.at(&step.name)),
+            Action::Copy(from, to) => {
+                let mut buffer = std::mem::take(memory.buffer(*to));
+                buffer.copy(memory.view(from).data);
+                *memory.buffer(*to) = buffer;
+                Ok(())
+            }
+        });
+        variables.iter().zip(&mut memory.variables).for_each(|(variable, buffer)| variable.swap(buffer));
+        done
     }
 
     /// Output `i` of the last run, in the graph's order.
@@ -204,17 +258,22 @@ impl Step {
     fn run(&mut self, memory: &mut Memory) -> Result<()> {
         // The plan never gives a result the buffer of an operand, so results can leave the memory meanwhile.
         let mut buffers: [Buffer; OUTPUTS] = Default::default();
-        for (buffer, (slot, _)) in buffers.iter_mut().zip(&self.results) {
-            std::mem::swap(buffer, &mut memory.slots[*slot]);
+        for (buffer, output) in buffers.iter_mut().zip(&self.results) {
+            std::mem::swap(buffer, memory.buffer(output.target));
+        }
+        for (buffer, output) in buffers.iter_mut().zip(&self.results) {
+            if let Some(operand) = output.copied {
+                buffer.copy(memory.view(&self.operands[operand]).data);
+            }
         }
         let mut results = self.results.iter();
         let outputs = buffers.each_mut().map(|buffer| match results.next() {
-            Some((_, kind)) => buffer.view_mut(kind.dtype, kind.shape.elements()),
+            Some(Output { kind, .. }) => buffer.view_mut(kind.dtype, kind.shape.elements()),
             None => ViewMut::U8(&mut []),
         });
         let done = self.kernel.run(Inputs { memory, operands: &self.operands }, outputs);
-        for (buffer, (slot, _)) in buffers.iter_mut().zip(&self.results) {
-            std::mem::swap(buffer, &mut memory.slots[*slot]);
+        for (buffer, output) in buffers.iter_mut().zip(&self.results) {
+            std::mem::swap(buffer, memory.buffer(output.target));
         }
         done
     }

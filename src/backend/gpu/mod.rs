@@ -22,11 +22,13 @@ mod resize;
 mod select;
 mod softmax;
 mod topk;
+mod variable;
 mod variant;
 
 pub use executable::Executable;
 pub use image::{ImageInput, Rectangle};
 pub use lower::Kernels;
+pub use variable::Variable;
 pub use variant::Variant;
 
 use std::cell::RefCell;
