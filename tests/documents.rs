@@ -18,7 +18,7 @@ const BEGIN: &str = "<!-- operations: written and checked by tests/documents.rs 
 const END: &str = "<!-- end of operations -->";
 
 /// Every op, in the order of the enum, with what its row says beside the name.
-const ROWS: [(&str, &str); 21] = [
+const ROWS: [(&str, &str); 30] = [
     ("Conv2d", "any stride, dilation, groups and padding; bias, activation, residual fused"),
     ("DepthwiseConv2d", "any stride, dilation, padding, multiplier; the same fused"),
     ("ConvTranspose2d", "any stride and padding; the same fused"),
@@ -40,6 +40,15 @@ const ROWS: [(&str, &str); 21] = [
     ("Gather", "any axis"),
     ("TopK", "values and indices"),
     ("ArgMax", "any axis"),
+    ("Conv2dBackwardInput", "gradient of `Conv2d` by the input"),
+    ("Conv2dBackwardFilter", "gradient of `Conv2d` by the kernel"),
+    ("DepthwiseConv2dBackwardInput", "gradient of `DepthwiseConv2d` by the input"),
+    ("DepthwiseConv2dBackwardFilter", "gradient of `DepthwiseConv2d` by the kernel"),
+    ("MaxPool2dBackward", "gradient of maximum pooling; the first maximum takes it"),
+    ("AvgPool2dBackward", "gradient of average pooling"),
+    ("ResizeBackward", "gradient of `Resize`"),
+    ("BatchNormStatistics", "mean and variance of a batch"),
+    ("BatchNormBackward", "gradient of batch normalisation by input, scale and offset"),
 ];
 
 /// The op's row; the compiler asks for new ones here.
@@ -66,6 +75,15 @@ fn row(op: &Op) -> usize {
         Op::Gather(_) => "Gather",
         Op::TopK(_) => "TopK",
         Op::ArgMax(_) => "ArgMax",
+        Op::Conv2dBackwardInput(_) => "Conv2dBackwardInput",
+        Op::Conv2dBackwardFilter(_) => "Conv2dBackwardFilter",
+        Op::DepthwiseConv2dBackwardInput(_) => "DepthwiseConv2dBackwardInput",
+        Op::DepthwiseConv2dBackwardFilter(_) => "DepthwiseConv2dBackwardFilter",
+        Op::MaxPool2dBackward(_) => "MaxPool2dBackward",
+        Op::AvgPool2dBackward(_) => "AvgPool2dBackward",
+        Op::ResizeBackward(_) => "ResizeBackward",
+        Op::BatchNormStatistics(_) => "BatchNormStatistics",
+        Op::BatchNormBackward(_) => "BatchNormBackward",
     };
     ROWS.iter().position(|(n, _)| *n == name).expect("every op has a row")
 }

@@ -15,6 +15,7 @@
 mod conv;
 mod elementwise;
 mod generate;
+mod gradients;
 mod layout;
 mod matmul;
 mod networks;
@@ -53,6 +54,7 @@ pub fn cases() -> Vec<Case> {
     elementwise::cases(&mut cases);
     layout::cases(&mut cases);
     select::cases(&mut cases);
+    gradients::cases(&mut cases);
     networks::cases(&mut cases);
     cases
 }

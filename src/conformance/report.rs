@@ -17,12 +17,23 @@ pub enum Backend {
     Gpu,
 }
 
+const NO_KERNEL: &str = "the backend has no kernel yet, and says so when a graph is compiled";
+
 impl Backend {
     /// Cases (by prefix) that this backend does not run, each with the reason. An entry that matches no case fails the
     /// suite, so the lists cannot rot.
     pub fn ignored(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Backend::Reference | Backend::Cpu | Backend::Gpu => &[],
+            Backend::Reference => &[],
+            Backend::Cpu | Backend::Gpu => &[
+                ("conv_backward_input/", NO_KERNEL),
+                ("conv_backward_filter/", NO_KERNEL),
+                ("depthwise_backward_input/", NO_KERNEL),
+                ("depthwise_backward_filter/", NO_KERNEL),
+                ("pool_backward/", NO_KERNEL),
+                ("resize_backward/", NO_KERNEL),
+                ("batch_norm/", NO_KERNEL),
+            ],
         }
     }
 
@@ -164,8 +175,9 @@ impl Report {
 
     /// One line of summary, or the list of all that failed.
     pub fn finish(mut self) -> Result<String, String> {
+        let all = if self.backend.ignored().is_empty() { Vec::new() } else { super::cases() };
         for (prefix, _) in self.backend.ignored() {
-            if !self.ignored.iter().any(|name| name.starts_with(prefix)) {
+            if !all.iter().any(|case| case.name.starts_with(prefix)) {
                 self.failures.push(format!("the ignore list names {prefix:?}, which is no case"));
             }
         }

@@ -4,25 +4,36 @@
 //! convolution kernels HWIO (Keras' layouts). The reference kernels are short and obvious: every fast kernel is held
 //! to them; constant folding is their only other use.
 
+mod batch_norm_training;
 mod conv;
+mod conv_backward;
 mod elementwise;
 mod index;
 mod layout;
 mod matmul;
 mod normalize;
 mod pool;
+mod pool_backward;
 mod reduce;
 mod resize;
+mod resize_backward;
 mod select;
 
+pub use batch_norm_training::{BatchNormBackward, BatchNormStatistics};
 pub use conv::{Conv2d, ConvTranspose2d, DepthwiseConv2d, Epilogue};
+pub use conv_backward::{
+    Conv2dBackwardFilter, Conv2dBackwardInput, DepthwiseConv2dBackwardFilter, DepthwiseConv2dBackwardInput,
+    TransposedGradient,
+};
 pub use elementwise::{Binary, BinaryKind, Cast, Unary};
 pub use layout::{Concat, Pad, PadMode, Reshape, ReshapeDim, Slice, SliceAxis, Transpose};
 pub use matmul::MatMul;
 pub use normalize::{BatchNorm, LogSoftmax, Softmax};
 pub use pool::{Pool2d, PoolKind};
+pub use pool_backward::{AvgPool2dBackward, MaxPool2dBackward};
 pub use reduce::{Reduce, ReduceKind};
 pub use resize::{Coordinates, NearestRounding, Resize, ResizeMode, ResizeSize};
+pub use resize_backward::ResizeBackward;
 pub use select::{ArgMax, Gather, TopK};
 
 use crate::error::{Error, Result};
@@ -95,6 +106,15 @@ pub enum Op {
     Gather(Gather),
     TopK(TopK),
     ArgMax(ArgMax),
+    Conv2dBackwardInput(Conv2dBackwardInput),
+    Conv2dBackwardFilter(Conv2dBackwardFilter),
+    DepthwiseConv2dBackwardInput(DepthwiseConv2dBackwardInput),
+    DepthwiseConv2dBackwardFilter(DepthwiseConv2dBackwardFilter),
+    MaxPool2dBackward(MaxPool2dBackward),
+    AvgPool2dBackward(AvgPool2dBackward),
+    ResizeBackward(ResizeBackward),
+    BatchNormStatistics(BatchNormStatistics),
+    BatchNormBackward(BatchNormBackward),
 }
 
 impl Op {
@@ -122,6 +142,15 @@ impl Op {
             Op::Gather(op) => op,
             Op::TopK(op) => op,
             Op::ArgMax(op) => op,
+            Op::Conv2dBackwardInput(op) => op,
+            Op::Conv2dBackwardFilter(op) => op,
+            Op::DepthwiseConv2dBackwardInput(op) => op,
+            Op::DepthwiseConv2dBackwardFilter(op) => op,
+            Op::MaxPool2dBackward(op) => op,
+            Op::AvgPool2dBackward(op) => op,
+            Op::ResizeBackward(op) => op,
+            Op::BatchNormStatistics(op) => op,
+            Op::BatchNormBackward(op) => op,
         }
     }
 
@@ -149,6 +178,15 @@ impl Op {
             Op::Gather(op) => op,
             Op::TopK(op) => op,
             Op::ArgMax(op) => op,
+            Op::Conv2dBackwardInput(op) => op,
+            Op::Conv2dBackwardFilter(op) => op,
+            Op::DepthwiseConv2dBackwardInput(op) => op,
+            Op::DepthwiseConv2dBackwardFilter(op) => op,
+            Op::MaxPool2dBackward(op) => op,
+            Op::AvgPool2dBackward(op) => op,
+            Op::ResizeBackward(op) => op,
+            Op::BatchNormStatistics(op) => op,
+            Op::BatchNormBackward(op) => op,
         }
     }
 
@@ -216,7 +254,16 @@ into_op!(
     Transpose,
     Gather,
     TopK,
-    ArgMax
+    ArgMax,
+    Conv2dBackwardInput,
+    Conv2dBackwardFilter,
+    DepthwiseConv2dBackwardInput,
+    DepthwiseConv2dBackwardFilter,
+    MaxPool2dBackward,
+    AvgPool2dBackward,
+    ResizeBackward,
+    BatchNormStatistics,
+    BatchNormBackward
 );
 
 /// Errors unless the number of inputs is `count`.
@@ -230,5 +277,15 @@ fn expect_dtype(inputs: &[TensorType], index: usize, dtype: DType) -> Result<()>
         Ok(())
     } else {
         Err(Error::mismatch(format!("input {index} has the wrong element type"), dtype, inputs[index].dtype))
+    }
+}
+
+/// Errors unless `dy` has the type of the only output that the forward op has for these operands.
+fn expect_gradient(forward: &dyn Operator, operands: &[TensorType], dy: &TensorType) -> Result<()> {
+    let output = forward.infer(operands)?.swap_remove(0);
+    if output == *dy {
+        Ok(())
+    } else {
+        Err(Error::mismatch(format!("the gradient is not of the shape of {}'s output", forward.name()), output, dy))
     }
 }

@@ -97,6 +97,17 @@ fn kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
         Op::Gather(op) => select::compile_gather(op, spec)?,
         Op::TopK(op) => select::compile_top_k(op, spec)?,
         Op::ArgMax(op) => select::compile_arg_max(op, spec)?,
+        Op::Conv2dBackwardInput(_)
+        | Op::Conv2dBackwardFilter(_)
+        | Op::DepthwiseConv2dBackwardInput(_)
+        | Op::DepthwiseConv2dBackwardFilter(_)
+        | Op::MaxPool2dBackward(_)
+        | Op::AvgPool2dBackward(_)
+        | Op::ResizeBackward(_)
+        | Op::BatchNormStatistics(_)
+        | Op::BatchNormBackward(_) => {
+            return Err(Error::unsupported(format!("{} on the CPU", op.operator().name())));
+        }
         Op::Reshape(_) => return Err(Error::invalid("a reshape is no step of a plan")),
         Op::BatchNorm(_) => return Err(Error::unsupported("batch normalisation; fold it with `passes::optimize`")),
     })

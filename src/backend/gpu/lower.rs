@@ -107,6 +107,15 @@ impl<'a> Lowering<'a> {
             Op::Gather(op) => select::gather(self, op, node),
             Op::TopK(op) => topk::lower(self, op, node),
             Op::ArgMax(op) => select::argmax(self, op, node),
+            Op::Conv2dBackwardInput(_)
+            | Op::Conv2dBackwardFilter(_)
+            | Op::DepthwiseConv2dBackwardInput(_)
+            | Op::DepthwiseConv2dBackwardFilter(_)
+            | Op::MaxPool2dBackward(_)
+            | Op::AvgPool2dBackward(_)
+            | Op::ResizeBackward(_)
+            | Op::BatchNormStatistics(_)
+            | Op::BatchNormBackward(_) => Err(Error::unsupported(format!("{} on WebGPU", node.op.operator().name()))),
             Op::Reshape(_) => Err(Error::invalid("a reshape moves nothing and is no step")),
             Op::BatchNorm(_) => {
                 Err(Error::unsupported("batch normalisation must be folded first (passes::optimize does it)"))

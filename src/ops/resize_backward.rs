@@ -1,0 +1,71 @@
+//! Gradient of resizing.
+
+use super::{Operator, Reference, Resize, ResizeMode, expect_gradient, expect_inputs};
+use crate::error::Result;
+use crate::shape::Shape;
+use crate::tensor::{Tensor, TensorType};
+
+/// Gradient of a [`Resize`]: `dy [n, oh, ow, c]` to `dx [n, input, c]`. Resizing is linear, and this is its transpose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResizeBackward {
+    /// The op whose gradient this is.
+    pub forward: Resize,
+    /// Height and width of its input.
+    pub input: [usize; 2],
+}
+
+/// What every output of one axis is made of: inputs and their weights.
+fn taps(forward: &Resize, input: usize, output: usize) -> Vec<Vec<(usize, f64)>> {
+    let row = |o| match forward.mode {
+        ResizeMode::Nearest(rounding) => vec![(forward.nearest(rounding, o, input, output), 1.0)],
+        ResizeMode::Bilinear => {
+            let (low, high, t) = forward.neighbours(o, input, output);
+            vec![(low, 1.0 - t), (high, t)]
+        }
+    };
+    (0..output).map(row).collect()
+}
+
+impl Operator for ResizeBackward {
+    fn name(&self) -> &'static str {
+        "ResizeBackward"
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>> {
+        expect_inputs(inputs, 1)?;
+        let [n, _, _, c] = inputs[0].shape.dims("[batch, height, width, channels]")?;
+        let [h, w] = self.input;
+        let x = TensorType::f32(Shape::checked([n, h, w, c])?);
+        expect_gradient(&self.forward, std::slice::from_ref(&x), &inputs[0])?;
+        Ok(vec![x])
+    }
+
+    fn flops(&self, inputs: &[TensorType], outputs: &[TensorType]) -> u64 {
+        (inputs[0].shape.elements() + outputs[0].shape.elements()) as u64
+    }
+}
+
+impl Reference for ResizeBackward {
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let [n, h, w, c] = shape.dims("[batch, height, width, channels]")?;
+        let [_, oh, ow, _] = inputs[0].shape().dims("[batch, height, width, channels]")?;
+        let (rows, columns) = (taps(&self.forward, h, oh), taps(&self.forward, w, ow));
+        let dy = inputs[0].as_f32()?;
+        let mut dx = vec![0.0; shape.elements()];
+        for image in 0..n {
+            for (oy, row) in rows.iter().enumerate() {
+                for (ox, column) in columns.iter().enumerate() {
+                    for (y, x, weight) in row.iter().flat_map(|&(y, a)| column.iter().map(move |&(x, b)| (y, x, a * b)))
+                    {
+                        for channel in 0..c {
+                            let gradient = dy[((image * oh + oy) * ow + ox) * c + channel] as f64;
+                            dx[((image * h + y) * w + x) * c + channel] += gradient * weight;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(vec![Tensor::f32(shape, dx.iter().map(|&v| v as f32).collect::<Vec<_>>())?])
+    }
+}
