@@ -25,6 +25,8 @@ pub mod parallel;
 
 pub mod session;
 
+pub mod train;
+
 pub mod formats;
 pub mod vision;
 

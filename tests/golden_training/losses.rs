@@ -1,0 +1,131 @@
+//! Losses: the value, the unreduced values, and the loss of a network that ends in softmax or sigmoid.
+
+use serde_json::Value as Json;
+use striate::graph::{Graph, ValueId};
+use striate::ops::{Reshape, Softmax, Unary};
+use striate::session::{Device, Session};
+use striate::train::losses::{Loss, Reduction};
+use striate::{DType, Tensor};
+
+use crate::support::{Golden, id, report};
+
+fn golden() -> Golden {
+    Golden::load(&["loss", "loss_in_model"], &["losses.safetensors"])
+}
+
+/// An input of the tensor's type with an unknown batch.
+fn declare(graph: &mut Graph, name: &str, tensor: &Tensor) -> ValueId {
+    let dims = tensor.shape().iter().enumerate().map(|(i, &d)| (i > 0).then_some(d)).collect::<Vec<_>>();
+    graph.input(name, tensor.dtype(), dims)
+}
+
+/// The results on the reference and on the CPU backend.
+fn run(graph: &Graph, inputs: &[Tensor]) -> [(&'static str, Vec<Tensor>); 2] {
+    let reference = striate::reference::run(graph, inputs).unwrap();
+    let mut session = Session::new(graph.clone(), Device::Cpu).unwrap();
+    [("reference", reference), ("cpu", pollster::block_on(session.run(inputs)).unwrap())]
+}
+
+#[test]
+fn losses_agree_with_keras() {
+    let golden = golden();
+    let (mut failures, mut checked) = (Vec::new(), 0);
+    for case in golden.cases.iter().filter(|c| c["family"] == "loss") {
+        checked += 1;
+        let loss = Loss::from_config(case["op"].as_str().unwrap(), &case["config"]).unwrap();
+        let mut tensors = vec![golden.tensor(&case["y_true"]).clone(), golden.tensor(&case["y_pred"]).clone()];
+        if case["sample_weight"].is_object() {
+            tensors.push(golden.tensor(&case["sample_weight"]).clone());
+        }
+        let mut graph = Graph::new();
+        let names = ["y_true", "y_pred", "sample_weight"];
+        let values: Vec<_> = tensors.iter().zip(names).map(|(t, name)| declare(&mut graph, name, t)).collect();
+        let value = loss.build(&mut graph, values[0], values[1], values.get(2).copied()).unwrap();
+        let each = Loss { reduction: Reduction::None, ..loss };
+        let each = each.build(&mut graph, values[0], values[1], None).unwrap();
+        graph.output("value", value);
+        graph.output("each", each);
+        for (backend, outputs) in run(&graph, &tensors) {
+            for (what, got) in ["value", "per_sample"].iter().zip(&outputs) {
+                let what_of = format!("{} {what} on the {backend}", id(case));
+                failures.extend(golden.compare(&what_of, got, &case[*what], 1.0).err());
+            }
+        }
+    }
+    report(failures, checked, 30);
+}
+
+/// The activation that a network of the family `loss_in_model` ends with.
+fn network(case: &Json, logits: &Tensor) -> (Graph, ValueId) {
+    let mut graph = Graph::new();
+    let z = declare(&mut graph, "logits", logits);
+    let mut y = match case["activation"].as_str().unwrap() {
+        "sigmoid" => graph.add("sigmoid", Unary::Sigmoid, &[z]),
+        _ => graph.add("softmax", Softmax { axis: -1 }, &[z]),
+    }
+    .unwrap();
+    if case["tail"] == "reshape" {
+        let dims: Vec<_> = [usize::MAX].iter().chain(&logits.shape()[1..]).copied().collect();
+        let mut reshape = Reshape::to(&dims);
+        reshape.dims[0] = striate::ops::ReshapeDim::Infer;
+        y = graph.add("reshape", reshape, &[y]).unwrap();
+    }
+    (graph, y)
+}
+
+#[test]
+fn a_network_that_ends_in_softmax_or_sigmoid_takes_its_loss_from_the_logits() {
+    let golden = golden();
+    let (mut failures, mut checked) = (Vec::new(), 0);
+    for case in golden.cases.iter().filter(|c| c["family"] == "loss_in_model") {
+        checked += 1;
+        let [logits, labels] = ["logits", "y_true"].map(|key| golden.tensor(&case[key]).clone());
+        let (mut graph, y) = network(case, &logits);
+        let labels_in = declare(&mut graph, "labels", &labels);
+        let loss = Loss::from_config(case["op"].as_str().unwrap(), &Json::Null).unwrap();
+        let value = loss.build(&mut graph, labels_in, y, None).unwrap();
+        graph.output("value", value);
+        for (backend, outputs) in run(&graph, &[logits.clone(), labels.clone()]) {
+            let what = format!("{} on the {backend}", id(case));
+            failures.extend(golden.compare(&what, &outputs[0], &case["value"], 1.0).err());
+        }
+    }
+    report(failures, checked, 5);
+}
+
+#[test]
+fn a_fused_sigmoid_gives_its_logits_too() {
+    use striate::ops::{Binary, BinaryKind};
+    let (z, y) = (Tensor::f32([2, 1], vec![-40.0, 30.0]).unwrap(), Tensor::f32([2, 1], vec![1.0, 0.0]).unwrap());
+    let mut graph = Graph::new();
+    let a = graph.input("z", DType::F32, vec![None, Some(1)]);
+    let fused = Binary { kind: BinaryKind::Add, activation: Some(Unary::Sigmoid) };
+    let p = graph.add("p", fused, &[a, a]).unwrap();
+    let labels = graph.input("y", DType::F32, vec![None, Some(1)]);
+    let loss = Loss::from_config("binary_crossentropy", &Json::Null).unwrap();
+    let value = loss.build(&mut graph, labels, p, None).unwrap();
+    graph.output("value", value);
+    // softplus(80) and softplus(60), nothing clipped at 16.
+    let got = striate::reference::run(&graph, &[z, y]).unwrap();
+    assert_eq!(got[0].as_f32().unwrap(), [70.0]);
+}
+
+#[test]
+fn what_makes_no_loss_is_refused() {
+    let config = |name: &str, text: &str| Loss::from_config(name, &serde_json::from_str(text).unwrap());
+    assert!(config("mse", "{}").is_ok() && config("sparse_categorical_crossentropy", "null").is_ok());
+    for (name, text) in [
+        ("median", "{}"),
+        ("mse", r#"{"delta": 1}"#),
+        ("huber", r#"{"delta": "wide"}"#),
+        ("mse", r#"{"reduction": "product"}"#),
+        ("SparseCategoricalCrossentropy", r#"{"axis": 1}"#),
+    ] {
+        assert!(config(name, text).is_err(), "{name} {text}");
+    }
+    let mut graph = Graph::new();
+    let labels = graph.input("labels", DType::I32, vec![None, None]);
+    let scores = graph.input("scores", DType::F32, vec![None, Some(3)]);
+    let loss = config("sparse_categorical_crossentropy", "{}").unwrap();
+    assert!(loss.build(&mut graph, labels, scores, None).is_err(), "a matrix of labels for a matrix of scores");
+}
