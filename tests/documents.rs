@@ -25,7 +25,10 @@ const ROWS: [(&str, &str); 30] = [
     ("MatMul", "dense layers and batched products; the same fused"),
     ("Pool2d", "maximum and average, with or without the padding counted"),
     ("Reduce", "mean, sum, maximum ... over any axes; global pooling is one"),
-    ("Resize", "bilinear and nearest; half-pixel, asymmetric, align-corners"),
+    (
+        "Resize",
+        "nearest, bilinear, bicubic, area, Lanczos, Gaussian, Mitchell; antialiasing; every convention of TensorFlow and ONNX",
+    ),
     ("Unary", "activations and arithmetic of one operand"),
     ("Binary", "arithmetic and comparison, broadcasting"),
     ("Cast", "float32, int32, uint8"),

@@ -199,6 +199,19 @@ fn resizes(cases: &mut Vec<Case>) {
             }
         }
     }
+    for (name, method, antialias) in [
+        ("bicubic", "bicubic", false),
+        ("area", "area", false),
+        ("lanczos3_antialias", "lanczos3", true),
+        ("gaussian", "gaussian", false),
+    ] {
+        let mode = ResizeMode::tensorflow(method, antialias).expect("a method");
+        for (from, to) in [([5, 4], [11, 9]), ([9, 11], [4, 5]), ([7, 4], [1, 1]), ([1, 1], [3, 4]), ([6, 5], [6, 8])] {
+            let forward = Resize { size: ResizeSize::Fixed(to), mode, coordinates: Coordinates::HalfPixel };
+            let name = format!("resize_backward/{name}_{}_to_{}", by(&from), by(&to));
+            cases.push(single(name, ResizeBackward { forward, input: from }, &[&[2, to[0], to[1], 5]]));
+        }
+    }
     for c in [1, 5, 8, 21] {
         let size = ResizeSize::Factors([2.0, 3.0]);
         let forward = Resize { size, mode: ResizeMode::Bilinear, coordinates: Coordinates::HalfPixel };

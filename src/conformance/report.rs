@@ -31,7 +31,6 @@ impl Backend {
                 ("depthwise_backward_input/", NO_KERNEL),
                 ("depthwise_backward_filter/", NO_KERNEL),
                 ("pool_backward/", NO_KERNEL),
-                ("resize_backward/", NO_KERNEL),
                 ("batch_norm/", NO_KERNEL),
             ],
         }

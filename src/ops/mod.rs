@@ -18,6 +18,7 @@ mod reduce;
 mod resize;
 mod resize_backward;
 mod select;
+mod taps;
 
 pub use batch_norm_training::{BatchNormBackward, BatchNormStatistics};
 pub use conv::{Conv2d, ConvTranspose2d, DepthwiseConv2d, Epilogue};
@@ -32,9 +33,10 @@ pub use normalize::{BatchNorm, LogSoftmax, Softmax};
 pub use pool::{Pool2d, PoolKind};
 pub use pool_backward::{AvgPool2dBackward, MaxPool2dBackward};
 pub use reduce::{Reduce, ReduceKind};
-pub use resize::{Coordinates, NearestRounding, Resize, ResizeMode, ResizeSize};
+pub use resize::{Border, Coordinates, NearestRounding, Resize, ResizeMode, ResizeSize, Sampling, SamplingKernel};
 pub use resize_backward::ResizeBackward;
 pub use select::{ArgMax, Gather, TopK};
+pub use taps::Taps;
 
 use crate::error::{Error, Result};
 use crate::shape::Shape;

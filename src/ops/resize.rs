@@ -1,7 +1,10 @@
-//! Resizing of images: nearest and bilinear, with the three coordinate conventions in use.
+//! Resizing of images by every method of TensorFlow and ONNX, with the coordinate conventions in use.
+//!
+//! All methods are separable and linear: each axis is a table of weights ([`Taps`]).
 
 use super::index::for_each_index;
-use super::{Operator, Reference, expect_dtype, expect_inputs};
+use super::taps::Axis;
+use super::{Operator, Reference, Taps, expect_dtype, expect_inputs};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::{DType, Tensor, TensorType};
@@ -11,6 +14,11 @@ use crate::tensor::{DType, Tensor, TensorType};
 pub enum Coordinates {
     /// `(o + 0.5) * scale - 0.5` with `scale = n_in / n_out` (Keras, TF 2, ONNX default).
     HalfPixel,
+    /// The same, but 0 where there is one output pixel (ONNX "pytorch_half_pixel").
+    HalfPixelOrZero,
+    /// The same, centred in the image where [`ResizeSize::Scales`] cut off a part of a pixel (ONNX
+    /// "half_pixel_symmetric").
+    HalfPixelSymmetric,
     /// `o * (n_in - 1) / (n_out - 1)`; 0 when there is one output pixel.
     AlignCorners,
     /// `o * scale` (TF 1 default, ONNX "asymmetric").
@@ -24,19 +32,97 @@ pub enum NearestRounding {
     Floor,
     /// `ceil(x)`.
     Ceil,
-    /// `floor(x + 0.5)`: TensorFlow with half-pixel centres or aligned corners.
+    /// `floor(x + 0.5)`: TensorFlow with half-pixel centres or aligned corners, ONNX `round_prefer_ceil`.
     HalfUp,
     /// `ceil(x - 0.5)`: ONNX `round_prefer_floor`.
     HalfDown,
 }
 
 /// Interpolation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ResizeMode {
     /// The nearest pixel.
     Nearest(NearestRounding),
     /// Linear in both directions; coordinates are clamped to the image.
     Bilinear,
+    /// The mean over what an output pixel covers, whatever the coordinates.
+    Area,
+    /// A weighted sum of the pixels near by.
+    Sampled(Sampling),
+}
+
+/// A weighted sum of the pixels near by, with weights that are made to sum to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// The weights by distance.
+    pub kernel: SamplingKernel,
+    /// Along an axis that shrinks, the kernel is as much wider.
+    pub antialias: bool,
+    /// What counts outside the image.
+    pub border: Border,
+}
+
+/// What a resize reads outside the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Border {
+    /// Nothing: the weights inside share what falls outside (TF 2; ONNX `exclude_outside`).
+    Exclude,
+    /// The pixel at the edge (ONNX default, TF 1).
+    Repeat,
+}
+
+/// Weights by distance in pixels. Lanczos, Gaussian and Mitchell-Netravali are those of TensorFlow's `ResizeMethod`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SamplingKernel {
+    /// `1 - x`, radius 1: linear interpolation.
+    Triangle,
+    /// Cubic convolution, Keys 1981, radius 2. TF 2 has `a = -0.5`, ONNX and PyTorch -0.75.
+    Cubic {
+        /// Half the slope at distance 1 is `-a`.
+        a: f32,
+    },
+    /// The same with coordinates rounded to 1/1024 pixel, as TensorFlow's bicubic kernel looks its weights up.
+    TabulatedCubic {
+        /// As above.
+        a: f32,
+    },
+    /// Mitchell and Netravali 1988, radius 2.
+    MitchellCubic,
+    /// Standard deviation 1/2, cut off at 1.5.
+    Gaussian,
+    /// Radius 3.
+    Lanczos3,
+    /// Radius 5.
+    Lanczos5,
+}
+
+impl ResizeMode {
+    /// The mode of `tf.image.resize`, and of Keras' layers, that has this name. `antialias` counts for all but nearest
+    /// and area. The coordinates that belong to it are [`Coordinates::HalfPixel`].
+    ///
+    /// Errors: another name.
+    pub fn tensorflow(method: &str, antialias: bool) -> Result<ResizeMode> {
+        let kernel = match method {
+            "nearest" => return Ok(ResizeMode::Nearest(NearestRounding::HalfUp)),
+            "area" => return Ok(ResizeMode::Area),
+            "bilinear" if !antialias => return Ok(ResizeMode::Bilinear),
+            "bilinear" => SamplingKernel::Triangle,
+            "bicubic" if !antialias => SamplingKernel::TabulatedCubic { a: -0.5 },
+            "bicubic" => SamplingKernel::Cubic { a: -0.5 },
+            "lanczos3" => SamplingKernel::Lanczos3,
+            "lanczos5" => SamplingKernel::Lanczos5,
+            "gaussian" => SamplingKernel::Gaussian,
+            "mitchellcubic" => SamplingKernel::MitchellCubic,
+            _ => {
+                return Err(Error::mismatch(
+                    "no such interpolation",
+                    "nearest, bilinear, bicubic, area, lanczos3, lanczos5, gaussian or mitchellcubic",
+                    method,
+                ));
+            }
+        };
+        Ok(ResizeMode::Sampled(Sampling { kernel, antialias, border: Border::Exclude }))
+    }
 }
 
 /// Output size.
@@ -46,6 +132,8 @@ pub enum ResizeSize {
     Fixed([usize; 2]),
     /// `floor(input * factor)`; the coordinate scale is still `n_in / n_out`.
     Factors([f32; 2]),
+    /// `floor(input * factor)`, and the coordinate scale is `1 / factor` (ONNX' `scales`).
+    Scales([f32; 2]),
 }
 
 /// Resizes `[batch, height, width, channels]` to another height and width.
@@ -60,45 +148,85 @@ pub struct Resize {
 }
 
 impl Resize {
-    /// `(scale, offset)` such that output pixel `o` lies at `o * scale + offset` of the input.
-    pub fn transform(&self, input: usize, output: usize) -> (f32, f32) {
-        let ratio = input as f32 / output as f32;
-        match self.coordinates {
-            Coordinates::HalfPixel => (ratio, 0.5 * ratio - 0.5),
-            Coordinates::AlignCorners if output > 1 => ((input - 1) as f32 / (output - 1) as f32, 0.0),
-            Coordinates::AlignCorners => (0.0, 0.0),
-            Coordinates::Asymmetric => (ratio, 0.0),
+    /// The factor of [`ResizeSize::Scales`].
+    fn scale(&self, axis: usize) -> Option<f64> {
+        match self.size {
+            ResizeSize::Scales(factors) => Some(factors[axis] as f64),
+            _ => None,
         }
     }
 
-    /// The exact coordinate of output pixel `o` as a fraction `(numerator, denominator)`.
-    fn coordinate(&self, o: usize, input: usize, output: usize) -> (i64, i64) {
-        let [o, input, output] = [o, input, output].map(|v| v as i64);
-        match self.coordinates {
-            Coordinates::HalfPixel => ((2 * o + 1) * input - output, 2 * output),
-            Coordinates::AlignCorners => (o * (input - 1), (output - 1).max(1)),
-            Coordinates::Asymmetric => (o * input, output),
+    /// What [`Coordinates::HalfPixelSymmetric`] adds to a coordinate.
+    fn shift(&self, axis: usize, input: usize, output: usize) -> f64 {
+        match (self.coordinates, self.scale(axis)) {
+            (Coordinates::HalfPixelSymmetric, Some(scale)) => (input as f64 - output as f64 / scale) / 2.0,
+            _ => 0.0,
         }
     }
 
-    /// The input index that output pixel `o` takes under nearest-neighbour interpolation, in exact arithmetic.
-    pub fn nearest(&self, rounding: NearestRounding, o: usize, input: usize, output: usize) -> usize {
-        let (a, b) = self.coordinate(o, input, output);
-        let index = match rounding {
-            NearestRounding::Floor => a.div_euclid(b),
-            NearestRounding::Ceil => -(-a).div_euclid(b),
-            NearestRounding::HalfUp => (2 * a + b).div_euclid(2 * b),
-            NearestRounding::HalfDown => -(b - 2 * a).div_euclid(2 * b),
+    /// The coordinate of output pixel `o`. Whole numbers and halves come out exactly.
+    fn coordinate(&self, axis: usize, o: usize, input: usize, output: usize) -> f64 {
+        // Numerators are whole numbers, and divided once.
+        let scaled = |twice: usize| match self.scale(axis) {
+            Some(scale) => twice as f64 / (2.0 * scale),
+            None => (twice * input) as f64 / (2 * output) as f64,
         };
-        index.clamp(0, input as i64 - 1) as usize
+        match self.coordinates {
+            Coordinates::HalfPixelOrZero if output == 1 => 0.0,
+            Coordinates::HalfPixel | Coordinates::HalfPixelOrZero | Coordinates::HalfPixelSymmetric => {
+                scaled(2 * o + 1) - 0.5 + self.shift(axis, input, output)
+            }
+            Coordinates::AlignCorners => (o * (input - 1)) as f64 / (output - 1).max(1) as f64,
+            Coordinates::Asymmetric => scaled(2 * o),
+        }
     }
 
-    /// The two input indices that output pixel `o` lies between and the weight of the second.
-    pub fn neighbours(&self, o: usize, input: usize, output: usize) -> (usize, usize, f64) {
-        let (a, b) = self.coordinate(o, input, output);
-        let position = (a as f64 / b as f64).clamp(0.0, (input - 1) as f64);
-        let low = position as usize;
-        (low, (low + 1).min(input - 1), position - low as f64)
+    /// The input index that output pixel `o` takes under nearest-neighbour interpolation.
+    fn nearest(&self, axis: usize, rounding: NearestRounding, o: usize, input: usize, output: usize) -> usize {
+        let index = match (rounding, self.coordinates, self.size) {
+            // TensorFlow's float32 arithmetic: at a tie its rounding decides, as in 2 to 41 pixels.
+            (NearestRounding::HalfUp, Coordinates::HalfPixel, ResizeSize::Fixed(_) | ResizeSize::Factors(_)) => {
+                ((o as f32 + 0.5) * (input as f32 / output as f32)).floor() as f64
+            }
+            _ => {
+                let x = self.coordinate(axis, o, input, output);
+                match rounding {
+                    NearestRounding::Floor => x.floor(),
+                    NearestRounding::Ceil => x.ceil(),
+                    NearestRounding::HalfUp => (x + 0.5).floor(),
+                    NearestRounding::HalfDown => (x - 0.5).ceil(),
+                }
+            }
+        };
+        index.clamp(0.0, (input - 1) as f64) as usize
+    }
+
+    /// Whether a size that stays as it is leaves every pixel as it is, under any convention.
+    pub fn keeps_pixels(&self) -> bool {
+        let blurs = |kernel| matches!(kernel, SamplingKernel::Gaussian | SamplingKernel::MitchellCubic);
+        !matches!(self.mode, ResizeMode::Sampled(Sampling { kernel, .. }) if blurs(kernel))
+            && !matches!(self.size, ResizeSize::Scales(factors) if factors != [1.0, 1.0])
+    }
+
+    /// What the output rows (axis 0) or columns (axis 1) are made of.
+    pub fn taps(&self, axis: usize, input: usize, output: usize) -> Taps {
+        let half_pixel = match self.coordinates {
+            Coordinates::HalfPixelOrZero if output == 1 => None,
+            Coordinates::HalfPixel | Coordinates::HalfPixelOrZero | Coordinates::HalfPixelSymmetric => {
+                Some(self.shift(axis, input, output) as f32)
+            }
+            Coordinates::AlignCorners | Coordinates::Asymmetric => None,
+        };
+        let ratio = match (self.coordinates, self.size) {
+            (Coordinates::AlignCorners, _) if output > 1 => (input - 1) as f32 / (output - 1) as f32,
+            (_, ResizeSize::Scales(factors)) => 1.0 / factors[axis],
+            _ => input as f32 / output as f32,
+        };
+        let places = Axis { input, output, ratio, half_pixel };
+        places.taps(self.mode, |o| match self.mode {
+            ResizeMode::Nearest(rounding) => self.nearest(axis, rounding, o, input, output),
+            _ => 0,
+        })
     }
 }
 
@@ -107,6 +235,8 @@ impl Operator for Resize {
         match self.mode {
             ResizeMode::Nearest(_) => "ResizeNearest",
             ResizeMode::Bilinear => "ResizeBilinear",
+            ResizeMode::Area => "ResizeArea",
+            ResizeMode::Sampled(_) => "ResizeSampled",
         }
     }
 
@@ -116,7 +246,9 @@ impl Operator for Resize {
         let [n, h, w, c] = inputs[0].shape.dims("[batch, height, width, channels]")?;
         let [oh, ow] = match self.size {
             ResizeSize::Fixed(size) => size,
-            ResizeSize::Factors([fy, fx]) => [(h as f32 * fy) as usize, (w as f32 * fx) as usize],
+            ResizeSize::Factors([fy, fx]) | ResizeSize::Scales([fy, fx]) => {
+                [(h as f32 * fy) as usize, (w as f32 * fx) as usize]
+            }
         };
         if [h, w, oh, ow].contains(&0) {
             return Err(Error::mismatch(
@@ -135,21 +267,18 @@ impl Reference for Resize {
         let x = inputs[0].as_f32()?;
         let [_, h, w, c] = inputs[0].shape().dims("[batch, height, width, channels]")?;
         let [_, oh, ow, _] = shape.dims("[batch, height, width, channels]")?;
+        let (rows, columns) = (self.taps(0, h, oh), self.taps(1, w, ow));
         let mut out = Vec::with_capacity(shape.elements());
         for_each_index(&shape, |index| {
             let &[n, oy, ox, channel] = index else { unreachable!("rank 4") };
-            let pixel = |y: usize, x_: usize| x[((n * h + y) * w + x_) * c + channel] as f64;
-            out.push(match self.mode {
-                ResizeMode::Nearest(rounding) => {
-                    pixel(self.nearest(rounding, oy, h, oh), self.nearest(rounding, ox, w, ow)) as f32
+            let ((top, down), (left, across)) = (rows.row(oy), columns.row(ox));
+            let mut sum = 0.0;
+            for (y, &down) in (top..).zip(down) {
+                for (x_, &across) in (left..).zip(across) {
+                    sum += x[((n * h + y) * w + x_) * c + channel] as f64 * down as f64 * across as f64;
                 }
-                ResizeMode::Bilinear => {
-                    let ((y0, y1, fy), (x0, x1, fx)) = (self.neighbours(oy, h, oh), self.neighbours(ox, w, ow));
-                    let top = pixel(y0, x0) * (1.0 - fx) + pixel(y0, x1) * fx;
-                    let bottom = pixel(y1, x0) * (1.0 - fx) + pixel(y1, x1) * fx;
-                    (top * (1.0 - fy) + bottom * fy) as f32
-                }
-            });
+            }
+            out.push(sum as f32);
         });
         Ok(vec![Tensor::f32(shape, out)?])
     }
@@ -191,16 +320,39 @@ mod tests {
     }
 
     #[test]
-    fn the_transform_says_the_same_as_the_exact_coordinate() {
-        for coordinates in [Coordinates::HalfPixel, Coordinates::AlignCorners, Coordinates::Asymmetric] {
-            let op = Resize { size: ResizeSize::Fixed([1, 1]), mode: ResizeMode::Bilinear, coordinates };
-            for (input, output) in [(7, 5), (5, 13), (4, 8), (3, 1), (1, 4)] {
-                let (scale, offset) = op.transform(input, output);
-                for o in 0..output {
-                    let (a, b) = op.coordinate(o, input, output);
-                    assert!((o as f32 * scale + offset - a as f32 / b as f32).abs() < 1e-5);
-                }
-            }
-        }
+    fn nearest_at_a_tie_is_tensorflows() {
+        // 20.5 * 2 / 41 is 1, but not in float32: tf.image.resize takes pixel 0 (as it does 2 to 47; not 2 to 43).
+        let op = |n| Resize {
+            size: ResizeSize::Fixed([1, n]),
+            mode: ResizeMode::tensorflow("nearest", false).unwrap(),
+            coordinates: Coordinates::HalfPixel,
+        };
+        assert_eq!(op(41).taps(1, 2, 41).starts[20], 0);
+        assert_eq!(op(43).taps(1, 2, 43).starts[21], 1);
+    }
+
+    #[test]
+    fn scales_that_cut_a_pixel_off() {
+        use Coordinates::*;
+        // 4 pixels by 0.6 are 2, at 5/6 and 2.5 steps of 1/0.6; ONNX' own example of half_pixel_symmetric.
+        let x = Tensor::f32([1, 1, 4, 1], vec![1.0, 2.0, 3.0, 4.0]).unwrap();
+        let scaled = |coordinates| {
+            let op = Resize { size: ResizeSize::Scales([1.0, 0.6]), mode: ResizeMode::Bilinear, coordinates };
+            op.reference(&[&x]).unwrap()[0].as_f32().unwrap().to_vec()
+        };
+        let near = |got: Vec<f32>, want: [f32; 2]| {
+            assert!(got.len() == 2 && got.iter().zip(want).all(|(g, w)| (g - w).abs() < 1e-5), "{got:?}");
+        };
+        near(scaled(HalfPixel), [1.333_333_3, 3.0]);
+        near(scaled(HalfPixelSymmetric), [1.666_666_7, 3.333_333_3]);
+        near(scaled(Asymmetric), [1.0, 2.666_666_7]);
+        let one = Resize { size: ResizeSize::Fixed([1, 1]), mode: ResizeMode::Bilinear, coordinates: HalfPixelOrZero };
+        assert_eq!(one.reference(&[&x]).unwrap()[0].as_f32().unwrap(), [1.0]);
+    }
+
+    #[test]
+    fn unknown_methods_are_named() {
+        let error = ResizeMode::tensorflow("cubicish", false).unwrap_err().to_string();
+        assert!(error.contains("cubicish") && error.contains("mitchellcubic"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! Gradient of resizing.
 
-use super::{Operator, Reference, Resize, ResizeMode, expect_gradient, expect_inputs};
+use super::{Operator, Reference, Resize, Taps, expect_gradient, expect_inputs};
 use crate::error::Result;
 use crate::shape::Shape;
 use crate::tensor::{Tensor, TensorType};
@@ -14,16 +14,11 @@ pub struct ResizeBackward {
     pub input: [usize; 2],
 }
 
-/// What every output of one axis is made of: inputs and their weights.
-fn taps(forward: &Resize, input: usize, output: usize) -> Vec<Vec<(usize, f64)>> {
-    let row = |o| match forward.mode {
-        ResizeMode::Nearest(rounding) => vec![(forward.nearest(rounding, o, input, output), 1.0)],
-        ResizeMode::Bilinear => {
-            let (low, high, t) = forward.neighbours(o, input, output);
-            vec![(low, 1.0 - t), (high, t)]
-        }
-    };
-    (0..output).map(row).collect()
+impl ResizeBackward {
+    /// What the rows (axis 0) or columns (axis 1) of the result are made of, by the length of the gradient's axis.
+    pub fn taps(&self, axis: usize, gradient: usize) -> Taps {
+        self.forward.taps(axis, self.input[axis], gradient).transposed()
+    }
 }
 
 impl Operator for ResizeBackward {
@@ -50,17 +45,19 @@ impl Reference for ResizeBackward {
         let shape = self.output_shape(inputs)?;
         let [n, h, w, c] = shape.dims("[batch, height, width, channels]")?;
         let [_, oh, ow, _] = inputs[0].shape().dims("[batch, height, width, channels]")?;
-        let (rows, columns) = (taps(&self.forward, h, oh), taps(&self.forward, w, ow));
+        let (rows, columns) = (self.forward.taps(0, h, oh), self.forward.taps(1, w, ow));
         let dy = inputs[0].as_f32()?;
         let mut dx = vec![0.0; shape.elements()];
         for image in 0..n {
-            for (oy, row) in rows.iter().enumerate() {
-                for (ox, column) in columns.iter().enumerate() {
-                    for (y, x, weight) in row.iter().flat_map(|&(y, a)| column.iter().map(move |&(x, b)| (y, x, a * b)))
-                    {
+            for oy in 0..oh {
+                for ox in 0..ow {
+                    let ((top, down), (left, across)) = (rows.row(oy), columns.row(ox));
+                    let taps =
+                        (top..).zip(down).flat_map(|(y, a)| (left..).zip(across).map(move |(x, b)| (y, x, a, b)));
+                    for (y, x, &down, &across) in taps {
                         for channel in 0..c {
                             let gradient = dy[((image * oh + oy) * ow + ox) * c + channel] as f64;
-                            dx[((image * h + y) * w + x) * c + channel] += gradient * weight;
+                            dx[((image * h + y) * w + x) * c + channel] += gradient * down as f64 * across as f64;
                         }
                     }
                 }

@@ -45,8 +45,8 @@ fn unchanged(new: &Rewriter, node: &Node, x: ValueId) -> Option<ValueId> {
         }
         Op::Pad(op) => op.pads.iter().all(|p| *p == [0, 0]) && !matches!(op.mode, PadMode::Constant(v) if v.is_nan()),
         Op::Concat(_) => node.inputs.len() == 1,
-        // Any convention maps a size onto itself pixel by pixel.
-        Op::Reshape(_) | Op::Cast(_) | Op::Resize(_) => keeps_type(x),
+        Op::Reshape(_) | Op::Cast(_) => keeps_type(x),
+        Op::Resize(op) => op.keeps_pixels() && keeps_type(x),
         Op::Binary(Binary { kind, activation: None }) => return neutral(new, node, *kind),
         _ => false,
     };
@@ -115,6 +115,9 @@ mod tests {
         ];
         assert_eq!(chain(nothing), [""; 0]);
         assert_eq!(chain(vec![Unary::Relu.into(), Unary::Relu.into()]), ["Relu"]);
+        let mode = ResizeMode::tensorflow("gaussian", false).unwrap();
+        let blur = Resize { size: ResizeSize::Fixed([4, 5]), mode, coordinates: Coordinates::HalfPixel };
+        assert_eq!(chain(vec![blur.into()]), ["ResizeSampled"], "a Gaussian blurs");
         let halves = Slice { axes: vec![all, all, SliceAxis { start: None, end: None, step: -1 }, all] };
         assert_eq!(chain(vec![halves.into()]), ["Slice"], "backwards is not nothing");
     }

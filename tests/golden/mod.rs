@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use serde_json::Value as Json;
 use striate::graph::{Graph, ValueId};
 use striate::ops::{
-    BatchNorm, Binary, BinaryKind, Concat, Conv2d, ConvTranspose2d, Coordinates, DepthwiseConv2d, Epilogue, MatMul,
-    NearestRounding, Op, Pad, PadMode, Pool2d, PoolKind, Reduce, ReduceKind, Reshape, ReshapeDim, Resize, ResizeMode,
-    ResizeSize, Slice, SliceAxis, Softmax, Transpose, Unary,
+    BatchNorm, Binary, BinaryKind, Concat, Conv2d, ConvTranspose2d, Coordinates, DepthwiseConv2d, Epilogue, MatMul, Op,
+    Pad, PadMode, Pool2d, PoolKind, Reduce, ReduceKind, Reshape, ReshapeDim, Resize, ResizeMode, ResizeSize, Slice,
+    SliceAxis, Softmax, Transpose, Unary,
 };
 use striate::{DType, Padding, Tensor};
 
@@ -154,6 +154,11 @@ impl Builder<'_> {
         rest.iter().fold(*first, |sum, &x| self.add(Binary::new(kind), &[sum, x]))
     }
 
+    fn resize(&mut self, x: ValueId, size: ResizeSize, method: &str, antialias: bool) -> ValueId {
+        let mode = ResizeMode::tensorflow(method, antialias).unwrap();
+        self.add(Resize { size, mode, coordinates: Coordinates::HalfPixel }, &[x])
+    }
+
     fn layer(&mut self, inputs: &[ValueId]) -> ValueId {
         let (x, config) = (inputs[0], &self.case["config"]);
         let dims = |key: &str| config.get(key).map_or([1, 1], pair);
@@ -216,19 +221,43 @@ impl Builder<'_> {
             }
             "UpSampling2D" => {
                 let size = ResizeSize::Factors(pair(&config["size"]).map(|n| n as f32));
-                let mode = match config["interpolation"].as_str() {
-                    Some("bilinear") => ResizeMode::Bilinear,
-                    _ => ResizeMode::Nearest(NearestRounding::HalfDown),
-                };
-                self.add(Resize { size, mode, coordinates: Coordinates::HalfPixel }, &[x])
+                let method = config["interpolation"].as_str().unwrap_or("nearest");
+                self.resize(x, size, method, false)
             }
             "Resize" => {
-                let mode = match config["method"].as_str() {
-                    Some("nearest") => ResizeMode::Nearest(NearestRounding::HalfUp),
-                    _ => ResizeMode::Bilinear,
+                let mut size = pair(&config["size"]);
+                if config["preserve_aspect_ratio"] == true {
+                    let image = sizes(&self.case["inputs"][0]["shape"]);
+                    let [h, w] = [image[1], image[2]].map(|n| n as f64);
+                    let scale = (size[0] as f64 / h).min(size[1] as f64 / w);
+                    size = [h, w].map(|n| (n * scale).round() as usize);
+                }
+                let method = config["method"].as_str().unwrap_or("bilinear");
+                self.resize(x, ResizeSize::Fixed(size), method, config["antialias"] == true)
+            }
+            "Resizing" => {
+                let target = ["height", "width"].map(|key| config[key].as_u64().unwrap() as usize);
+                let image = sizes(&self.case["inputs"][0]["shape"]);
+                let image = [image[1], image[2]];
+                // What the image would measure with the target's shape and its own width, or height.
+                let shaped = [image[1] * target[0] / target[1], image[0] * target[1] / target[0]];
+                let y = if config["crop_to_aspect_ratio"] == true {
+                    let crop = |i: usize| {
+                        let kept = shaped[i].min(image[i]).max(1);
+                        let start = (image[i] - kept) / 2;
+                        SliceAxis { start: Some(start as isize), end: Some((start + kept) as isize), step: 1 }
+                    };
+                    self.add(Slice { axes: vec![SliceAxis::ALL, crop(0), crop(1), SliceAxis::ALL] }, &[x])
+                } else if config["pad_to_aspect_ratio"] == true {
+                    let pad = |i: usize| {
+                        let missing = shaped[i].max(image[i]) - image[i];
+                        [missing / 2, missing - missing / 2]
+                    };
+                    self.add(Pad { pads: vec![[0, 0], pad(0), pad(1), [0, 0]], mode: PadMode::Constant(0.0) }, &[x])
+                } else {
+                    x
                 };
-                let size = ResizeSize::Fixed(pair(&config["size"]));
-                self.add(Resize { size, mode, coordinates: Coordinates::HalfPixel }, &[x])
+                self.resize(y, ResizeSize::Fixed(target), "bilinear", false)
             }
             "ZeroPadding2D" => {
                 let [rows, columns] = borders(&config["padding"]);

@@ -21,6 +21,7 @@ mod select;
 mod simd;
 mod softmax;
 mod strided;
+mod taps;
 mod variable;
 
 pub use memory::ViewMut as InputMut;
@@ -85,6 +86,7 @@ fn kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
         Op::Pool2d(op) => pool::compile(op, spec)?,
         Op::Reduce(op) => reduce::compile(op, spec)?,
         Op::Resize(op) => resize::compile(op, spec)?,
+        Op::ResizeBackward(op) => taps::compile_backward(op, spec)?,
         Op::Unary(op) => elementwise::compile_unary(op),
         Op::Binary(op) => elementwise::compile_binary(op, spec)?,
         Op::Cast(op) => elementwise::compile_cast(op),
@@ -103,7 +105,6 @@ fn kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
         | Op::DepthwiseConv2dBackwardFilter(_)
         | Op::MaxPool2dBackward(_)
         | Op::AvgPool2dBackward(_)
-        | Op::ResizeBackward(_)
         | Op::BatchNormStatistics(_)
         | Op::BatchNormBackward(_) => {
             return Err(Error::unsupported(format!("{} on the CPU", op.operator().name())));

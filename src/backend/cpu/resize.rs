@@ -1,10 +1,11 @@
-//! Nearest and bilinear resizing; each axis' taps are computed when the kernel is compiled.
+//! Nearest and bilinear resizing; the taps of each axis are computed when the kernel is compiled. (`taps.rs` has the
+//! other modes.)
 
 use super::memory::Inputs;
 use super::simd::{F32x4, LANES};
 use super::{Kernel, Outputs, Spec};
 use crate::error::Result;
-use crate::ops::{self, NearestRounding, ResizeMode};
+use crate::ops::{self, ResizeMode};
 use crate::parallel::{Shared, parallel_for, share, threads};
 
 /// Where an output pixel of one axis reads: `(1 - t) * x[low] + t * x[high]`.
@@ -25,41 +26,24 @@ struct Resize {
 }
 
 pub fn compile(op: &ops::Resize, spec: &Spec) -> Result<Box<dyn Kernel>> {
+    let bilinear = match op.mode {
+        ResizeMode::Nearest(_) => false,
+        ResizeMode::Bilinear => true,
+        ResizeMode::Area | ResizeMode::Sampled(_) => return super::taps::compile(op, spec),
+    };
     let [images, height, width, channels] = spec.dims(0)?;
     let [_, out_height, out_width, _]: [usize; 4] = spec.outputs[0].shape.dims("[batch, height, width, channels]")?;
-    let taps = |input: usize, output: usize| -> Vec<Tap> {
-        let (scale, offset) = op.transform(input, output);
-        let last = (input - 1) as f32;
-        (0..output)
-            .map(|o| {
-                let x = o as f32 * scale + offset;
-                let (low, t) = match op.mode {
-                    ResizeMode::Nearest(rounding) => {
-                        let nearest = match rounding {
-                            NearestRounding::Floor => x.floor(),
-                            NearestRounding::Ceil => x.ceil(),
-                            NearestRounding::HalfUp => (x + 0.5).floor(),
-                            NearestRounding::HalfDown => (x - 0.5).ceil(),
-                        };
-                        (nearest.clamp(0.0, last) as usize, 0.0)
-                    }
-                    ResizeMode::Bilinear => {
-                        let x = x.clamp(0.0, last);
-                        (x as usize, x.fract())
-                    }
-                };
-                Tap { low, high: (low + 1).min(input - 1), t }
-            })
-            .collect()
+    let pairs = |axis: usize, input: usize, output: usize| -> Vec<Tap> {
+        let taps = op.taps(axis, input, output);
+        let pair = |o: usize| match taps.row(o) {
+            (low, [_, t]) if *t < 1.0 => Tap { low, high: low + 1, t: *t },
+            // On a pixel, which may be the last.
+            (low, weights) => Tap { low: low + weights.len() - 1, high: low + weights.len() - 1, t: 0.0 },
+        };
+        (0..output).map(pair).collect()
     };
-    Ok(Box::new(Resize {
-        images,
-        input: [height, width],
-        channels,
-        rows: taps(height, out_height),
-        columns: taps(width, out_width),
-        bilinear: op.mode == ResizeMode::Bilinear,
-    }))
+    let (rows, columns) = (pairs(0, height, out_height), pairs(1, width, out_width));
+    Ok(Box::new(Resize { images, input: [height, width], channels, rows, columns, bilinear }))
 }
 
 impl Kernel for Resize {

@@ -95,6 +95,7 @@ impl<'a> Lowering<'a> {
             Op::Pool2d(op) => pool::lower(self, op, node),
             Op::Reduce(op) => reduce::lower(self, op, node),
             Op::Resize(op) => resize::lower(self, op, node),
+            Op::ResizeBackward(op) => resize::backward(self, op, node),
             Op::Unary(op) => elementwise::unary(self, *op, node),
             Op::Binary(op) => elementwise::binary(self, op, node),
             Op::Cast(op) => elementwise::cast(self, op, node),
@@ -113,7 +114,6 @@ impl<'a> Lowering<'a> {
             | Op::DepthwiseConv2dBackwardFilter(_)
             | Op::MaxPool2dBackward(_)
             | Op::AvgPool2dBackward(_)
-            | Op::ResizeBackward(_)
             | Op::BatchNormStatistics(_)
             | Op::BatchNormBackward(_) => Err(Error::unsupported(format!("{} on WebGPU", node.op.operator().name()))),
             Op::Reshape(_) => Err(Error::invalid("a reshape moves nothing and is no step")),
