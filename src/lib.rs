@@ -25,6 +25,7 @@ pub mod parallel;
 
 pub mod session;
 
+pub mod layers;
 pub mod train;
 
 pub mod formats;

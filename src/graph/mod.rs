@@ -7,8 +7,10 @@
 //! what is [assigned](Graph::assign) takes their place when the run is over. So a training step is a graph like any other.
 
 mod dump;
+mod typed;
 mod types;
 
+pub use typed::{Dims, TypedGraph};
 pub use types::Types;
 
 use std::sync::Arc;
