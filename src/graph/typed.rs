@@ -94,6 +94,13 @@ impl TypedGraph {
         self.graph.constant(name, tensor)
     }
 
+    /// Adds a variable.
+    pub fn variable(&mut self, name: impl Into<String>, initial: impl Into<Arc<Tensor>>) -> ValueId {
+        let initial = initial.into();
+        self.types.push([initial.kind(), initial.kind()]);
+        self.graph.variable(name, initial)
+    }
+
     /// Adds a node and returns its outputs. Operands that do not fit are an error that names the node.
     pub fn push(&mut self, name: &str, op: impl Into<Op>, inputs: &[ValueId]) -> Result<Vec<ValueId>> {
         let op = op.into();

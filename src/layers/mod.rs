@@ -46,7 +46,7 @@ pub use arguments::{Border, Borders};
 pub use conv::{Conv, Conv1D, Conv2D, Conv3D};
 pub use dense::Dense;
 pub use initializers::{Distribution, Fan, GLOROT_UNIFORM, Initializer, Random};
-pub use model::{Model, ModelBuilder, ModelKind, Row, Summary, Sym, Weight};
+pub use model::{Lowered, Model, ModelBuilder, ModelKind, Row, Summary, Sym, Weight};
 pub use penalties::{Constraint, Regularizer};
 pub use scope::{Mode, Scope};
 pub use shaping::Flatten;

@@ -85,6 +85,22 @@ pub struct Model {
     by_name: HashMap<String, usize>,
 }
 
+/// A model's graph, and where the model's parts are in it.
+#[derive(Clone, Debug)]
+pub struct Lowered {
+    /// The graph, with the model's outputs.
+    pub graph: Graph,
+    /// Its inputs, in the model's order.
+    pub inputs: Vec<ValueId>,
+    /// Its outputs, in the model's order.
+    pub outputs: Vec<ValueId>,
+    /// Its weights, in the order of [`Model::weights`]; those that nothing needs in this mode are not in the graph.
+    pub weights: Vec<Option<ValueId>>,
+    /// What weights (by position) are to hold after a training step, apart from what an optimizer does: moving
+    /// statistics.
+    pub updates: Vec<(usize, ValueId)>,
+}
+
 /// Builds a [`Model`], layer by layer. Every layer is checked against its inputs as it is added.
 pub struct ModelBuilder {
     name: String,
@@ -461,17 +477,30 @@ impl Model {
 
     /// The graph of the trained model, weights as constants.
     pub fn graph(&self) -> Result<Graph> {
+        Ok(self.lowered(Mode::Inference, false)?.graph)
+    }
+
+    /// The graph for a mode, weights as constants or as variables, with the model's parts in it.
+    pub fn lowered(&self, mode: Mode, variables: bool) -> Result<Lowered> {
         let values = |path: &str| self.weight(path);
-        let mut scope = Scope::new(Weights::Values(&values), Mode::Inference);
-        let mut inputs = Vec::new();
-        for (name, dtype, dims) in self.inputs() {
-            inputs.push(scope.input(name, dtype, dims));
-        }
+        let weights = if variables { Weights::Variables(&values) } else { Weights::Values(&values) };
+        let mut scope = Scope::new(weights, mode);
+        let declare = |(name, dtype, dims): (&str, DType, &Dims)| scope.input(name, dtype, dims);
+        let inputs: Vec<ValueId> = self.inputs().into_iter().map(declare).collect();
         let outputs = self.lower_into(&mut scope, &inputs)?;
-        for (value, (name, _)) in outputs.into_iter().zip(self.outputs()) {
-            scope.output(name, value);
+        for (value, (name, _)) in outputs.iter().zip(self.outputs()) {
+            scope.output(name, *value);
         }
-        Ok(scope.finish().0.into_graph())
+        let (graph, known, updates) = scope.finish();
+        let unknown = || Error::invalid("an update of a weight that the model does not have");
+        let update = |(path, value): (String, ValueId)| Ok((*self.by_name.get(&path).ok_or_else(unknown)?, value));
+        Ok(Lowered {
+            graph: graph.into_graph(),
+            inputs,
+            outputs,
+            weights: self.weights.iter().map(|w| known.get(&w.name).copied()).collect(),
+            updates: updates.into_iter().map(update).collect::<Result<_>>()?,
+        })
     }
 
     /// Adds the whole model to a graph; values of its outputs.

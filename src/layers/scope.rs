@@ -15,6 +15,8 @@ pub(super) enum Weights<'a> {
     Declared(HashMap<String, Vec<usize>>),
     /// Constants.
     Values(&'a dyn Fn(&str) -> Result<Arc<Tensor>>),
+    /// Variables: the model is to be trained.
+    Variables(&'a dyn Fn(&str) -> Result<Arc<Tensor>>),
 }
 
 /// Layers that run differently in training look at this.
@@ -90,9 +92,9 @@ impl<'a> Scope<'a> {
         self.graph.output(name, value);
     }
 
-    /// The graph, and what is to be written back into weights after each training step.
-    pub(super) fn finish(self) -> (TypedGraph, Vec<(String, ValueId)>) {
-        (self.graph, self.updates)
+    /// The graph; every weight's value in it by path; and what weights are to hold after a training step.
+    pub(super) fn finish(self) -> (TypedGraph, HashMap<String, ValueId>, Vec<(String, ValueId)>) {
+        (self.graph, self.known, self.updates)
     }
 
     /// How the model runs.
@@ -119,6 +121,10 @@ impl<'a> Scope<'a> {
             Weights::Values(values) => {
                 let tensor = values(&path)?;
                 self.graph.constant(&path, tensor)
+            }
+            Weights::Variables(values) => {
+                let tensor = values(&path)?;
+                self.graph.variable(&path, tensor)
             }
         };
         self.known.insert(path, value);
