@@ -1,10 +1,17 @@
-//! What training needs beside the network and its gradients: losses, and configurations in Keras' naming.
+//! What training needs beside the network and its gradients: losses, optimizers, learning rates, penalties and
+//! constraints, in Keras' naming.
 //!
-//! Losses are built as ordinary ops, so that both backends run them and autodiff differentiates them.
+//! Losses and updates are built as ordinary ops, so that both backends run them and autodiff differentiates the losses.
+//! What a person chooses comes as Keras' JSON configuration; unknown settings are errors.
 
+pub mod callbacks;
 mod config;
+pub mod constraints;
 mod expr;
 pub mod losses;
+pub mod optimizers;
+pub mod regularizers;
+pub mod schedules;
 
 pub use config::Config;
 pub use expr::Operand;

@@ -5,4 +5,5 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod losses;
+mod optimizers;
 mod support;

@@ -1,0 +1,83 @@
+//! Optimizers: ten-step trajectories of a kernel and a bias, and the learning rates of the schedules.
+
+use pollster::block_on;
+use serde_json::Value as Json;
+use striate::graph::Graph;
+use striate::session::{Device, Session};
+use striate::train::optimizers::{Optimizer, Parameter, STEP};
+use striate::{Tensor, reference};
+
+use crate::support::{Golden, id, report};
+
+fn golden() -> Golden {
+    Golden::load(&["optimizer"], &["optimizers.safetensors"])
+}
+
+fn optimizer(case: &Json) -> Optimizer {
+    Optimizer::from_config(case["op"].as_str().unwrap(), &case["config"]).unwrap()
+}
+
+/// Row `step` of a recorded trajectory.
+fn row(trajectory: &Tensor, step: usize) -> Tensor {
+    let dims = &trajectory.shape()[1..];
+    let size: usize = dims.iter().product();
+    Tensor::f32(dims, &trajectory.as_f32().unwrap()[step * size..][..size]).unwrap()
+}
+
+/// Rows put together again.
+fn stack(rows: &[std::sync::Arc<Tensor>]) -> Tensor {
+    let dims: Vec<usize> = [rows.len()].iter().chain(rows[0].shape().iter()).copied().collect();
+    Tensor::f32(dims, rows.iter().flat_map(|r| r.as_f32().unwrap()).copied().collect::<Vec<_>>()).unwrap()
+}
+
+const WEIGHTS: [&str; 2] = ["kernel", "bias"];
+
+#[test]
+fn updates_from_the_recorded_gradients_agree_with_keras() {
+    let golden = golden();
+    let mut failures = Vec::new();
+    for case in &golden.cases {
+        let optimizer = optimizer(case);
+        let mut graph = Graph::new();
+        let parameters = WEIGHTS.map(|name| {
+            let initial = golden.tensor(&case[format!("{name}0")]).clone();
+            let dims: Vec<_> = initial.shape().iter().map(|&d| Some(d)).collect();
+            let gradient = graph.input(format!("{name} gradient"), initial.dtype(), dims);
+            Parameter::new(graph.variable(name, initial), gradient)
+        });
+        optimizer.apply(&mut graph, &parameters).unwrap();
+        assert_eq!(graph.values()[graph.inputs()[2].value.index()].name, STEP);
+        let mut state = reference::initial(&graph);
+        let mut session = Session::new(graph.clone(), Device::Cpu).unwrap();
+        let mut trajectories = [(); 4].map(|_| Vec::new());
+        for step in 0..case["steps"].as_u64().unwrap() as usize {
+            let gradient = |name: &str| row(golden.tensor(&case[format!("{name}_grad")]), step);
+            let inputs = [gradient("kernel"), gradient("bias"), optimizer.step_input(step as u64)];
+            reference::run_with(&graph, &inputs, &mut state).unwrap();
+            block_on(session.run(&inputs)).unwrap();
+            let on_cpu = block_on(session.variables().read(&WEIGHTS)).unwrap();
+            for (trajectory, weight) in trajectories.iter_mut().zip(state[..2].iter().chain(&on_cpu)) {
+                trajectory.push(weight.clone());
+            }
+        }
+        for (i, trajectory) in trajectories.iter().enumerate() {
+            let name = WEIGHTS[i % 2];
+            let what = format!("{} {name} on the {}", id(case), ["reference", "cpu"][i / 2]);
+            failures.extend(golden.compare(&what, &stack(trajectory), &case[name], 1.0).err());
+        }
+    }
+    report(failures, golden.cases.len(), 26);
+}
+
+#[test]
+fn learning_rates_agree_with_keras() {
+    let golden = golden();
+    for case in &golden.cases {
+        let optimizer = optimizer(case);
+        for (step, want) in case["learning_rates"].as_array().unwrap().iter().enumerate() {
+            // Keras computes them in single precision.
+            let (got, want) = (optimizer.learning_rate_at(step as u64), want.as_f64().unwrap());
+            assert!((got - want).abs() <= 1e-6 * want + 1e-9, "{} step {step}: {got} instead of {want}", id(case));
+        }
+    }
+}
