@@ -18,7 +18,7 @@ const BEGIN: &str = "<!-- operations: written and checked by tests/documents.rs 
 const END: &str = "<!-- end of operations -->";
 
 /// Every op, in the order of the enum, with what its row says beside the name.
-const ROWS: [(&str, &str); 30] = [
+const ROWS: [(&str, &str); 31] = [
     ("Conv2d", "any stride, dilation, groups and padding; bias, activation, residual fused"),
     ("DepthwiseConv2d", "any stride, dilation, padding, multiplier; the same fused"),
     ("ConvTranspose2d", "any stride and padding; the same fused"),
@@ -52,6 +52,7 @@ const ROWS: [(&str, &str); 30] = [
     ("ResizeBackward", "gradient of `Resize`"),
     ("BatchNormStatistics", "mean and variance of a batch"),
     ("BatchNormBackward", "gradient of batch normalisation by input, scale and offset"),
+    ("UnaryBackward", "gradients of activations and functions; Keras' choice at kinks"),
 ];
 
 /// The op's row; the compiler asks for new ones here.
@@ -87,6 +88,7 @@ fn row(op: &Op) -> usize {
         Op::ResizeBackward(_) => "ResizeBackward",
         Op::BatchNormStatistics(_) => "BatchNormStatistics",
         Op::BatchNormBackward(_) => "BatchNormBackward",
+        Op::UnaryBackward(_) => "UnaryBackward",
     };
     ROWS.iter().position(|(n, _)| *n == name).expect("every op has a row")
 }

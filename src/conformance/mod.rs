@@ -12,6 +12,7 @@
 //! println!("{}", report.finish().unwrap());
 //! ```
 
+mod backward;
 mod conv;
 mod elementwise;
 mod generate;
@@ -52,6 +53,7 @@ pub fn cases() -> Vec<Case> {
     resize::cases(&mut cases);
     reduce::cases(&mut cases);
     elementwise::cases(&mut cases);
+    backward::cases(&mut cases);
     layout::cases(&mut cases);
     select::cases(&mut cases);
     gradients::cases(&mut cases);

@@ -19,6 +19,7 @@ mod resize;
 mod resize_backward;
 mod select;
 mod taps;
+mod unary_backward;
 
 pub use batch_norm_training::{BatchNormBackward, BatchNormStatistics};
 pub use conv::{Conv2d, ConvTranspose2d, DepthwiseConv2d, Epilogue};
@@ -37,6 +38,7 @@ pub use resize::{Border, Coordinates, NearestRounding, Resize, ResizeMode, Resiz
 pub use resize_backward::ResizeBackward;
 pub use select::{ArgMax, Gather, TopK};
 pub use taps::Taps;
+pub use unary_backward::{Saved, UnaryBackward};
 
 use crate::error::{Error, Result};
 use crate::shape::Shape;
@@ -117,6 +119,7 @@ pub enum Op {
     ResizeBackward(ResizeBackward),
     BatchNormStatistics(BatchNormStatistics),
     BatchNormBackward(BatchNormBackward),
+    UnaryBackward(UnaryBackward),
 }
 
 impl Op {
@@ -153,6 +156,7 @@ impl Op {
             Op::ResizeBackward(op) => op,
             Op::BatchNormStatistics(op) => op,
             Op::BatchNormBackward(op) => op,
+            Op::UnaryBackward(op) => op,
         }
     }
 
@@ -189,6 +193,7 @@ impl Op {
             Op::ResizeBackward(op) => op,
             Op::BatchNormStatistics(op) => op,
             Op::BatchNormBackward(op) => op,
+            Op::UnaryBackward(op) => op,
         }
     }
 
@@ -265,7 +270,8 @@ into_op!(
     AvgPool2dBackward,
     ResizeBackward,
     BatchNormStatistics,
-    BatchNormBackward
+    BatchNormBackward,
+    UnaryBackward
 );
 
 /// Errors unless the number of inputs is `count`.

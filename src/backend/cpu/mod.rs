@@ -22,6 +22,7 @@ mod simd;
 mod softmax;
 mod strided;
 mod taps;
+mod unary_backward;
 mod variable;
 
 pub use memory::ViewMut as InputMut;
@@ -109,6 +110,7 @@ fn kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
         | Op::BatchNormBackward(_) => {
             return Err(Error::unsupported(format!("{} on the CPU", op.operator().name())));
         }
+        Op::UnaryBackward(op) => unary_backward::compile(op),
         Op::Reshape(_) => return Err(Error::invalid("a reshape is no step of a plan")),
         Op::BatchNorm(_) => return Err(Error::unsupported("batch normalisation; fold it with `passes::optimize`")),
     })

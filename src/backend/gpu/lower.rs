@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::variant::Variant;
-use super::{depthwise, elementwise, gemm, layout, pool, reduce, resize, select, softmax, topk};
+use super::{depthwise, elementwise, gemm, layout, pool, reduce, resize, select, softmax, topk, unary_backward};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Types, ValueId};
 use crate::ops::Op;
@@ -116,6 +116,7 @@ impl<'a> Lowering<'a> {
             | Op::AvgPool2dBackward(_)
             | Op::BatchNormStatistics(_)
             | Op::BatchNormBackward(_) => Err(Error::unsupported(format!("{} on WebGPU", node.op.operator().name()))),
+            Op::UnaryBackward(op) => unary_backward::lower(self, *op, node),
             Op::Reshape(_) => Err(Error::invalid("a reshape moves nothing and is no step")),
             Op::BatchNorm(_) => {
                 Err(Error::unsupported("batch normalisation must be folded first (passes::optimize does it)"))

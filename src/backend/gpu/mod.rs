@@ -22,6 +22,7 @@ mod resize;
 mod select;
 mod softmax;
 mod topk;
+mod unary_backward;
 mod variable;
 mod variant;
 

@@ -1,7 +1,7 @@
 //! Which shader, specialised how: one typed key per kernel family.
 
 use super::preprocess::{as_text, bare, bare_length, expand};
-use super::{depthwise, elementwise, gemm, image, layout, pool, reduce, resize, select, softmax, topk};
+use super::{depthwise, elementwise, gemm, image, layout, pool, reduce, resize, select, softmax, topk, unary_backward};
 use crate::error::{Error, Result};
 use crate::ops::{Operator, Unary};
 
@@ -42,6 +42,7 @@ const SOURCES: &[(&str, &str)] = &[
     shader!("topk_block.wgsl"),
     shader!("topk_global.wgsl"),
     shader!("unary.wgsl"),
+    shader!("unary_backward.wgsl"),
 ];
 
 /// Names and values for the preprocessor.
@@ -83,6 +84,7 @@ macro_rules! variants {
 
 variants! {
     Unary: elementwise::UnaryKey,
+    UnaryBackward: unary_backward::UnaryBackwardKey,
     Binary: elementwise::BinaryKey,
     Cast: elementwise::CastKey,
     Copy: layout::CopyKey,

@@ -1,0 +1,85 @@
+// The gradient of a function OF one float: v is its operand or its result (`Unary::saved`), g the result's gradient.
+// Buffers are padded to whole vectors, so there are no odd ends.
+
+#define REAL vec4<f32>
+#include "common.wgsl"
+#include "activation.wgsl"
+
+struct Params {
+    vectors: u32,
+    alpha: f32,
+    beta: f32,
+}
+
+@group(0) @binding(__COUNTER__) var<uniform> params: Params;
+@group(0) @binding(__COUNTER__) var<storage, read> saved: array<vec4<f32>>;
+@group(0) @binding(__COUNTER__) var<storage, read> gradient: array<vec4<f32>>;
+@group(0) @binding(__COUNTER__) var<storage, read_write> dx: array<vec4<f32>>;
+
+fn backward(v: vec4<f32>, g: vec4<f32>, alpha: f32, beta: f32) -> vec4<f32> {
+    let zero = vec4<f32>(0.0);
+#if OF == Relu
+    return select(zero, g, v > zero);
+#elif OF == Relu6
+    return select(zero, g, (v > zero) & (v < vec4<f32>(6.0)));
+#elif OF == LeakyRelu
+    return select(alpha * g, g, v > zero);
+#elif OF == Elu
+    return select(g * (v + alpha), g, v > zero);
+#elif OF == EluOperand
+    return select(alpha * exp(min(v, zero)) * g, g, v > zero);
+#elif OF == Selu
+    return g * select(vec4<f32>(1.0507009873554805), v + 1.7580993408473766, v < zero);
+#elif OF == Sigmoid
+    return g * v * (1.0 - v);
+#elif OF == HardSigmoid
+    return select(zero, alpha * g, (v > zero) & (v < vec4<f32>(1.0)));
+#elif OF == HardSwish
+    let slope = select(vec4<f32>(1.0), v / 3.0 + 0.5, v < vec4<f32>(3.0));
+    return select(zero, slope * g, v > vec4<f32>(-3.0));
+#elif OF == Swish
+    return g * sigmoid(v) * (1.0 + v * sigmoid(-v));
+#elif OF == Tanh
+    return g * (1.0 - v * v);
+#elif OF == Gelu
+    // The normal distribution, and v times its density; the bound keeps the exponent finite.
+    let density = 0.3989422804014327 * exp(-0.5 * min(v * v, vec4<f32>(174.0)));
+    return g * (0.5 * (1.0 + erf(v * 0.7071067811865476)) + v * density);
+#elif OF == GeluTanh
+    let t = bounded_tanh(0.7978845608028654 * (v + 0.044715 * v * v * v));
+    return 0.5 * g * (1.0 + t + v * (1.0 - t * t) * 0.7978845608028654 * (1.0 + 0.134145 * v * v));
+#elif OF == Clip
+    return select(zero, g, (v >= vec4<f32>(alpha)) & (v <= vec4<f32>(beta)));
+#elif OF == Softplus
+    return g * sigmoid(v);
+#elif OF == Exp
+    return g * v;
+#elif OF == Log
+    return g / v;
+#elif OF == Sqrt
+    return 0.5 * g / v;
+#elif OF == Rsqrt
+    return -0.5 * g * v * v * v;
+#elif OF == Square
+    return 2.0 * g * v;
+#elif OF == Reciprocal
+    return -g * v * v;
+#elif OF == Neg
+    return -g;
+#elif OF == Abs
+    return g * sign(v);
+#endif
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = item(group, groups, local);
+    if i >= params.vectors {
+        return;
+    }
+    dx[i] = backward(saved[i], gradient[i], params.alpha, params.beta);
+}

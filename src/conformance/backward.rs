@@ -1,0 +1,47 @@
+//! Gradients of element-wise functions.
+
+use super::Case;
+use super::elementwise::activations;
+use super::generate::Net;
+use crate::ops::{Saved, Unary, UnaryBackward};
+use crate::tensor::Tensor;
+
+pub(super) fn cases(cases: &mut Vec<Case>) {
+    let mut push = |name: String, of: Unary, x: Tensor| {
+        let mut net = Net::new(format!("unary_backward/{name}"));
+        let dy = net.random.tensor(x.shape(), -2.0, 2.0);
+        let saved = match of.saved() {
+            Some(Saved::Output) => {
+                let values: Vec<f32> = x.as_f32().expect("floats").iter().map(|&x| of.eval(x as f64) as f32).collect();
+                Tensor::f32(x.shape().clone(), values).expect("same count")
+            }
+            _ => x,
+        };
+        let operands = [net.feed(saved), net.feed(dy)];
+        let dx = net.op(UnaryBackward { of }, &operands);
+        cases.push(net.done(&[dx]));
+    };
+    let random = |name: &str, shape: &[usize], low, high| Net::new(name).random.tensor(shape, low, high);
+    let turned =
+        [("leaky_relu_negative", Unary::LeakyRelu { alpha: -0.3 }), ("elu_negative", Unary::Elu { alpha: -0.5 })];
+    for (name, of) in activations().into_iter().chain(turned) {
+        push(name.to_string(), of, random(name, &[2, 3, 5, 7], -8.0, 8.0));
+        // Kinks, bounds, saturation, and what must not overflow.
+        let edges = [0.0, 3.0, -3.0, 6.0, -6.0, 2.5, -2.5, -0.25, 0.5, 20.0, -20.0, 88.0, -88.0, 300.0, -300.0];
+        push(format!("{name}_edges"), of, Tensor::f32([edges.len()], edges).expect("fits"));
+    }
+    for (name, of, low, high) in [
+        ("exp", Unary::Exp, -10.0, 5.0),
+        ("log", Unary::Log, 0.01, 100.0),
+        ("sqrt", Unary::Sqrt, 0.01, 50.0),
+        ("rsqrt", Unary::Rsqrt, 0.1, 50.0),
+        ("square", Unary::Square, -5.0, 5.0),
+        ("reciprocal", Unary::Reciprocal, 0.2, 9.0),
+        ("neg", Unary::Neg, -5.0, 5.0),
+        ("abs", Unary::Abs, -5.0, 5.0),
+    ] {
+        push(name.to_string(), of, random(name, &[3, 5, 11], low, high));
+    }
+    // More than one task of the CPU's.
+    push("relu_large".into(), Unary::Relu, random("relu_large", &[2, 131, 257], -1.0, 1.0));
+}
