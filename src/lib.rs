@@ -16,6 +16,7 @@ pub mod reference;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
+pub mod autodiff;
 pub mod passes;
 
 pub mod plan;
