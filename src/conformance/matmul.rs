@@ -57,6 +57,19 @@ pub(super) fn cases(cases: &mut Vec<Case>) {
             }
         }
     }
+    // Gradients of dense layers: sums over a batch, by inputs and by weights; and products larger than a block.
+    for (batch, inputs, units) in [(32, 65, 10), (32, 30, 84), (7, 400, 13), (1, 40, 50), (300, 21, 17), (130, 9, 3)] {
+        let name = by(&[batch, inputs, units]);
+        let by_weights = MatMul { transpose_a: true, ..MatMul::default() };
+        product(format!("by_weights_{name}"), by_weights, &[batch, inputs], &[batch, units]);
+        let by_inputs = MatMul { transpose_b: true, ..MatMul::default() };
+        product(format!("by_inputs_{name}"), by_inputs, &[batch, units], &[inputs, units]);
+        product(format!("forward_{name}"), MatMul::default(), &[batch, inputs], &[inputs, units]);
+        let both = MatMul { transpose_a: true, transpose_b: true, ..MatMul::default() };
+        product(format!("tt_{name}"), both, &[batch, inputs], &[units, batch]);
+    }
+    let transpose_a = MatMul { transpose_a: true, ..MatMul::default() };
+    product("empty_sum_transposed".into(), transpose_a, &[0, 2], &[0, 3]);
     product("left_is_shared".into(), MatMul::default(), &[4, 5], &[2, 3, 5, 2]);
     product("right_is_shared".into(), MatMul::default(), &[2, 3, 4, 5], &[5, 2]);
     product("empty_sum".into(), MatMul::default(), &[2, 0], &[0, 3]);
@@ -72,7 +85,18 @@ pub(super) fn cases(cases: &mut Vec<Case>) {
                 inputs.push(net.input(&[2, 6, 9]));
             }
             let epilogue = Epilogue { bias: true, residual, activation: Some(Unary::HardSwish) };
-            let y = net.op(MatMul { transpose_b, epilogue, ..MatMul::default() }, &inputs);
+            let op = MatMul { transpose_b, epilogue, ..MatMul::default() };
+            let y = net.op(op.clone(), &inputs);
+            cases.push(net.done(&[y]));
+            // And with the left operand transposed.
+            let mut net = Net::new(format!("matmul/constant_tt{}_residual{}", transpose_b as u8, residual as u8));
+            let x = net.input(&[11, 18]);
+            let kernel = net.weight(if transpose_b { &[9, 11] } else { &[11, 9] });
+            let mut inputs = vec![x, kernel, net.weight(&[9])];
+            if residual {
+                inputs.push(net.input(&[18, 9]));
+            }
+            let y = net.op(MatMul { transpose_a: true, ..op }, &inputs);
             cases.push(net.done(&[y]));
         }
     }

@@ -110,11 +110,8 @@ impl Conv {
         let per_group = filters / self.packed.len().max(1);
         for (group, packed) in self.packed.iter_mut().enumerate() {
             let first = group * per_group;
-            let run = packed.depth();
             // HWIO: taps and depth are consecutive rows, also when a kernel row counts as one tap.
-            packed.fill(bias.map(|b| &b[first..first + per_group]), |tap, k, column| {
-                weights[(tap * run + k) * filters + first + column]
-            });
+            packed.fill(bias.map(|b| &b[first..first + per_group]), weights.get(first..).unwrap_or(&[]), filters);
         }
     }
 }

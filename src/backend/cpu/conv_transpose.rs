@@ -1,12 +1,15 @@
 //! Transposed convolution as sub-pixel phases: outputs whose position leaves the same remainder by the stride use the
 //! same taps, so each phase is one indirect product. No zeros are ever inserted.
+//!
+//! The gradient of a convolution by its input is the same computation: a kernel `[kh, kw, in, out]` is that of a transposed
+//! convolution from `out` to `in` channels as it stands.
 
 use super::epilogue::Activation;
 use super::gemm::{PADDING, Packed, Product, Rows, table};
 use super::memory::Inputs;
-use super::{Kernel, Outputs, Spec};
+use super::{Kernel, Outputs, Spec, depthwise_backward};
 use crate::error::Result;
-use crate::ops::{ConvTranspose2d, Epilogue};
+use crate::ops::{Conv2dBackwardInput, ConvTranspose2d, Epilogue};
 use crate::shape::TransposedWindow;
 
 /// Outputs `first, first + stride, ...` of one axis.
@@ -45,13 +48,16 @@ struct Phase {
     out: Vec<u32>,
     /// The kernel's taps in this phase, row-major.
     taps: Vec<usize>,
-    packed: Packed,
+    /// One per group.
+    packed: Vec<Packed>,
 }
 
 struct ConvTranspose {
+    /// Products per run: images of the batch (1 when the whole batch is one product).
     images: usize,
     input: usize,
     output: usize,
+    /// Of a group.
     channels: [usize; 2],
     phases: Vec<Phase>,
     constant: bool,
@@ -60,36 +66,66 @@ struct ConvTranspose {
 }
 
 pub fn compile(op: &ConvTranspose2d, spec: &Spec) -> Result<Box<dyn Kernel>> {
-    let [images, height, width, channels] = spec.dims(0)?;
-    let [kh, kw, filters, _] = spec.dims(1)?;
-    let [wy, wx] = op.windows([height, width], [kh, kw])?;
+    let [_, height, width, _] = spec.dims(0)?;
+    let [kh, kw, ..] = spec.dims::<4>(1)?;
+    build(op.windows([height, width], [kh, kw])?, 1, &op.epilogue, spec)
+}
+
+/// The gradient of a convolution by its input.
+pub fn compile_backward(op: &Conv2dBackwardInput, spec: &Spec) -> Result<Box<dyn Kernel>> {
+    let [kh, kw, depth, _] = spec.dims(1)?;
+    if depth == 1 && op.groups > 1 {
+        // HWIO with one input channel per group is depthwise' layout already.
+        return depthwise_backward::compile_grouped_input(op, spec);
+    }
+    let windows = op.windows([kh, kw])?.map(|w| TransposedWindow {
+        input: w.output,
+        output: w.input,
+        kernel: w.kernel,
+        stride: w.stride,
+        dilation: w.dilation,
+        crop: w.before,
+    });
+    build(windows, op.groups, &Epilogue::default(), spec)
+}
+
+fn build([wy, wx]: [TransposedWindow; 2], groups: usize, epilogue: &Epilogue, spec: &Spec) -> Result<Box<dyn Kernel>> {
+    let [images, height, width, all_channels] = spec.dims(0)?;
+    let [_, kw, filters, _] = spec.dims::<4>(1)?;
+    let (channels, all_filters) = (all_channels / groups, filters * groups);
+    // A pointwise one is a plain product over the whole batch.
+    let pointwise = [wy, wx].iter().all(|w| w.kernel == 1 && w.stride == 1 && w.crop == 0 && w.output == w.input);
     let mut phases = Vec::new();
     for y in Axis::phases(wy) {
         for x in Axis::phases(wx) {
             let rows = y.outputs() * x.outputs();
             let taps: Vec<_> = y.taps.iter().flat_map(|ky| x.taps.iter().map(move |kx| ky * kw + kx)).collect();
+            let packed = (0..groups).map(|_| Packed::new(taps.len(), channels, filters)).collect();
+            if pointwise {
+                phases.push(Phase { rows: images * rows, left: Vec::new(), out: Vec::new(), taps, packed });
+                continue;
+            }
             let left = table(rows, taps.len(), |row, tap| {
                 let iy = y.source(row / x.outputs(), tap / x.taps.len());
                 let ix = x.source(row % x.outputs(), tap % x.taps.len());
-                iy.zip(ix).map_or(PADDING, |(iy, ix)| ((iy * width + ix) * channels) as u32)
+                iy.zip(ix).map_or(PADDING, |(iy, ix)| ((iy * width + ix) * all_channels) as u32)
             });
             let pixel = |row| y.output(row / x.outputs()) * wx.output + x.output(row % x.outputs());
-            let out = (0..rows).map(|row| (pixel(row) * filters) as u32).collect();
-            let packed = Packed::new(taps.len(), channels, filters);
+            let out = (0..rows).map(|row| (pixel(row) * all_filters) as u32).collect();
             phases.push(Phase { rows, left, out, taps, packed });
         }
     }
     let mut kernel = ConvTranspose {
-        images,
-        input: height * width * channels,
-        output: wy.output * wx.output * filters,
+        images: if pointwise { 1 } else { images },
+        input: height * width * all_channels,
+        output: wy.output * wx.output * all_filters,
         channels: [channels, filters],
         phases,
         constant: false,
-        epilogue: op.epilogue.clone(),
-        activation: op.epilogue.activation.into(),
+        epilogue: epilogue.clone(),
+        activation: epilogue.activation.into(),
     };
-    let bias = op.epilogue.bias_index();
+    let bias = epilogue.bias_index();
     if let Some(weights) = spec.constant(1)
         && bias.is_none_or(|i| spec.constant(i).is_some())
     {
@@ -103,7 +139,11 @@ impl ConvTranspose {
     fn pack(&mut self, weights: &[f32], bias: Option<&[f32]>) {
         let [channels, filters] = self.channels;
         for Phase { taps, packed, .. } in &mut self.phases {
-            packed.fill(bias, |tap, k, column| weights[(taps[tap] * filters + column) * channels + k]);
+            let pitch = channels * packed.len();
+            for (group, packed) in packed.iter_mut().enumerate() {
+                let at = |tap: usize| taps[tap] * filters * pitch + group * channels;
+                packed.fill_transposed(bias, weights, pitch, &at);
+            }
         }
     }
 }
@@ -115,25 +155,30 @@ impl Kernel for ConvTranspose {
             self.pack(inputs.f32(1), self.epilogue.bias_index().map(|i| inputs.f32(i)));
         }
         let residual = self.epilogue.residual_index().map(|i| inputs.f32(i));
+        let [channels, filters] = self.channels;
         for i in 0..self.images {
             for Phase { rows, left, out: out_rows, packed, .. } in &self.phases {
-                Product {
-                    rows: *rows,
-                    left: &image[i * self.input..],
-                    left_rows: Rows::Table(left),
-                    packed,
-                    out_rows: Rows::Table(out_rows),
-                    residual: residual.map(|r| &r[i * self.output..]),
-                    activation: self.activation,
+                for (group, weights) in packed.iter().enumerate() {
+                    let start = i * self.output + group * filters;
+                    let pointwise = out_rows.is_empty();
+                    Product {
+                        rows: *rows,
+                        left: image.get(i * self.input + group * channels..).unwrap_or(&[]),
+                        left_rows: if pointwise { Rows::Strided(channels * packed.len()) } else { Rows::Table(left) },
+                        packed: weights,
+                        out_rows: if pointwise { Rows::Strided(filters * packed.len()) } else { Rows::Table(out_rows) },
+                        residual: residual.map(|r| r.get(start..).unwrap_or(&[])),
+                        activation: self.activation,
+                    }
+                    .run(out.get_mut(start..).unwrap_or(&mut []));
                 }
-                .run(&mut out[i * self.output..]);
             }
         }
         Ok(())
     }
 
     fn weight_bytes(&self) -> usize {
-        self.phases.iter().map(|p| p.packed.bytes()).sum()
+        self.phases.iter().flat_map(|p| &p.packed).map(Packed::bytes).sum()
     }
 
     fn scratch_bytes(&self) -> usize {

@@ -44,29 +44,62 @@ impl Packed {
         self.data.bytes()
     }
 
-    /// Packs the bias and the weight of each `(tap, depth, column)`.
-    pub fn fill(&mut self, bias: Option<&[f32]>, weight: impl Fn(usize, usize, usize) -> f32) {
-        let Packed { taps, depth, columns, .. } = *self;
-        let mut cells = self.data.f32_mut().iter_mut();
-        for start in (0..columns).step_by(PANEL) {
-            let width = PANEL.min((columns - start).next_multiple_of(4));
-            let mut row = |value: &dyn Fn(usize) -> f32| {
-                for column in start..start + width {
-                    *cells.next().expect("sized for all") = if column < columns { value(column) } else { 0.0 };
-                }
-            };
-            row(&|column| bias.map_or(0.0, |b| b[column]));
-            for tap in 0..taps {
-                for k in 0..depth {
-                    row(&|column| weight(tap, k, column));
+    /// Packs the bias and a matrix whose rows, `pitch` floats apart, are all depths of all taps.
+    pub fn fill(&mut self, bias: Option<&[f32]>, weights: &[f32], pitch: usize) {
+        let rows = self.taps * self.depth;
+        self.fill_panels(bias, &|column, width, valid, cells| {
+            for (row, cells) in cells.chunks_exact_mut(width).take(rows).enumerate() {
+                let from = &weights[row * pitch + column..][..valid];
+                match <&[f32; PANEL]>::try_from(from) {
+                    Ok(all) => cells.copy_from_slice(all),
+                    Err(_) => {
+                        cells[..valid].copy_from_slice(from);
+                        cells[valid..].fill(0.0);
+                    }
                 }
             }
-        }
+        });
     }
 
-    /// Consecutive floats per tap.
-    pub fn depth(&self) -> usize {
-        self.depth
+    /// Packs the bias and a matrix that is stored by columns: a tap's depths for one column are consecutive floats, those
+    /// for the next column lie `pitch` further, and `at` says where the tap starts.
+    pub fn fill_transposed(
+        &mut self,
+        bias: Option<&[f32]>,
+        weights: &[f32],
+        pitch: usize,
+        at: &(dyn Fn(usize) -> usize + Sync),
+    ) {
+        let Packed { taps, depth, .. } = *self;
+        self.fill_panels(bias, &|column, width, valid, cells| {
+            for tap in 0..taps {
+                let cells = &mut cells[tap * depth * width..][..depth * width];
+                let from = &weights[at(tap) + column * pitch..];
+                transpose(from, pitch, valid, cells, width);
+            }
+        });
+    }
+
+    /// Has every panel filled: by its first column, its width, its valid columns and the cells after the bias.
+    fn fill_panels(&mut self, bias: Option<&[f32]>, panel: &(dyn Fn(usize, usize, usize, &mut [f32]) + Sync)) {
+        let Packed { taps, depth, columns, .. } = *self;
+        let (panels, height) = (self.panels(), 1 + taps * depth);
+        let parts = if height * columns < PARALLEL_PACKING { 1 } else { panels.min(TASKS_PER_THREAD * threads()) };
+        let cells = Shared::new(self.data.f32_mut());
+        parallel_for(parts, |part| {
+            for i in share(panels, parts, part) {
+                let column = i * PANEL;
+                let valid = PANEL.min(columns - column);
+                let width = valid.next_multiple_of(4);
+                // SAFETY: every panel is written by one part.
+                let (head, cells) = unsafe { cells.get(column * height, width * height) }.split_at_mut(width);
+                head.fill(0.0);
+                if let Some(bias) = bias {
+                    head[..valid].copy_from_slice(&bias[column..][..valid]);
+                }
+                panel(column, width, valid, cells);
+            }
+        });
     }
 
     fn panels(&self) -> usize {
@@ -76,6 +109,39 @@ impl Packed {
     /// First float of a panel.
     fn panel(&self, i: usize) -> &[f32] {
         &self.data.f32()[i * PANEL * (1 + self.taps * self.depth)..]
+    }
+}
+
+/// Packed matrices of fewer floats are packed on one thread.
+const PARALLEL_PACKING: usize = 1 << 16;
+
+/// `cells[k][column] = from[column * pitch + k]`; columns from `valid` up to the width, a multiple of 4, become 0.
+fn transpose(from: &[f32], pitch: usize, valid: usize, cells: &mut [f32], width: usize) {
+    let depth = cells.len() / width;
+    let whole = depth / LANES * LANES;
+    for first in (0..width).step_by(LANES) {
+        let columns = valid.saturating_sub(first).min(LANES);
+        if columns == LANES {
+            let from = &from[first * pitch..];
+            assert!(whole == 0 || 3 * pitch + whole <= from.len());
+            for k in (0..whole).step_by(LANES) {
+                // SAFETY: as just checked; the cells are `depth` rows of `width`.
+                unsafe {
+                    let row = |i: usize| F32x4::load(from.as_ptr().add(i * pitch + k));
+                    let columns = F32x4::transpose([row(0), row(1), row(2), row(3)]);
+                    let to = cells.as_mut_ptr().add(k * width + first);
+                    unroll! { i < LANES in [0 1 2 3] { columns[i].store(to.add(i * width)) } }
+                }
+            }
+        }
+        let done = if columns == LANES { whole } else { 0 };
+        for k in done..depth {
+            let to = &mut cells[k * width + first..][..LANES];
+            to.fill(0.0);
+            for (i, to) in to[..columns].iter_mut().enumerate() {
+                *to = from[(first + i) * pitch + k];
+            }
+        }
     }
 }
 
@@ -142,6 +208,8 @@ macro_rules! vectors {
         unroll! { $i < $n in [0 1] $body }
     };
 }
+
+pub(super) use {rows, six, vectors};
 
 /// Row offsets of a strip; the left ones only if they are strided.
 #[derive(Clone, Copy, Default)]
@@ -316,13 +384,20 @@ impl Tile {
             let mut offsets = self.offsets;
             for _ in 0..self.taps {
                 let mut left = six!(self.zeros);
+                let mut all = PADDING;
                 rows!(r < R, {
                     let offset = *offsets.add(r);
+                    all &= offset;
                     if offset != PADDING {
                         left[r] = self.left.add(offset as usize);
                     }
                 });
                 offsets = offsets.add(MAX_ROWS);
+                if all == PADDING {
+                    // Above or below the image: a third of the taps of a small image's gradient are.
+                    weights = weights.add(4 * V * self.depth);
+                    continue;
+                }
                 for _ in 0..self.depth {
                     let mut right = [F32x4::zero(), F32x4::zero()];
                     vectors!(j < V, { right[j] = F32x4::load(weights.add(4 * j)) });

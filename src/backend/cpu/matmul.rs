@@ -1,8 +1,10 @@
-//! Matrix products over the packed kernel of `gemm.rs`.
+//! Matrix products over the packed kernel of `gemm.rs`; with a transposed left operand, over the outer products of
+//! `outer.rs`, which take it as it lies.
 
 use super::epilogue::Activation;
 use super::gemm::{Packed, Product, Rows};
 use super::memory::{Buffer, Inputs};
+use super::outer::{Grid, Outer, Tap};
 use super::strided::{Walk, broadcast_strides, strides};
 use super::{Kernel, Outputs, Spec};
 use crate::error::Result;
@@ -19,7 +21,9 @@ struct Multiply {
     batches: Vec<[usize; 3]>,
     packed: Packed,
     constant: bool,
-    /// The left operand, transposed back.
+    /// Makes the whole product, if the left operand is transposed and there is no epilogue: a gradient by weights.
+    outer: Option<Outer>,
+    /// The left operand, transposed back, if it is transposed otherwise.
     scratch: Buffer,
     epilogue: Epilogue,
     activation: Activation,
@@ -44,6 +48,13 @@ pub fn compile(op: &MatMul, spec: &Spec) -> Result<Box<dyn Kernel>> {
             }
         });
     }
+    let outer = (op.transpose_a && !op.transpose_b && op.epilogue == Epilogue::default()).then(|| {
+        // The sum runs over `k` pixels of one image, of `m` floats each.
+        let grid = Grid { counts: [k, 1, 1], steps: [m, 0, 0] };
+        let tap = Tap { inside: [0..1, 0..1], offset: 0, rows: (0..m).collect() };
+        Outer::new(grid, vec![tap], None, 1, m, n)
+    });
+    let copied = op.transpose_a && outer.is_none();
     let mut kernel = Multiply {
         m: rows,
         k,
@@ -51,14 +62,15 @@ pub fn compile(op: &MatMul, spec: &Spec) -> Result<Box<dyn Kernel>> {
         transpose_a: op.transpose_a,
         transpose_b: op.transpose_b,
         batches,
-        packed: Packed::new(1, k, n),
+        packed: if outer.is_some() { Packed::new(0, 0, 0) } else { Packed::new(1, k, n) },
         constant: false,
-        scratch: Buffer::floats(if op.transpose_a { m * k } else { 0 }),
+        outer,
+        scratch: Buffer::floats(if copied { m * k } else { 0 }),
         epilogue: op.epilogue.clone(),
         activation: op.epilogue.activation.into(),
     };
     let bias = op.epilogue.bias_index();
-    if let Some(weights) = spec.constant(1).filter(|_| one_b)
+    if let Some(weights) = spec.constant(1).filter(|_| one_b && kernel.outer.is_none())
         && bias.is_none_or(|i| spec.constant(i).is_some())
     {
         kernel.pack(weights, bias.and_then(|i| spec.constant(i)));
@@ -69,11 +81,10 @@ pub fn compile(op: &MatMul, spec: &Spec) -> Result<Box<dyn Kernel>> {
 
 impl Multiply {
     fn pack(&mut self, right: &[f32], bias: Option<&[f32]>) {
-        let (k, n) = (self.k, self.n);
         if self.transpose_b {
-            self.packed.fill(bias, |_, row, column| right[column * k + row]);
+            self.packed.fill_transposed(bias, right, self.k, &|_| 0);
         } else {
-            self.packed.fill(bias, |_, row, column| right[row * n + column]);
+            self.packed.fill(bias, right, self.n);
         }
     }
 }
@@ -87,18 +98,17 @@ impl Kernel for Multiply {
         let mut packed_matrix = None;
         for index in 0..self.batches.len() {
             let [at_a, at_b, at_out] = self.batches[index];
+            let mut left = &a[at_a * m * k..][..m * k];
+            if let Some(outer) = &mut self.outer {
+                outer.run(left, &b[at_b * k * n..][..k * n], &mut out[at_out * m * n..][..m * n]);
+                continue;
+            }
             if !self.constant && packed_matrix != Some(at_b) {
                 self.pack(&b[at_b * k * n..][..k * n], bias);
                 packed_matrix = Some(at_b);
             }
-            let mut left = &a[at_a * m * k..][..m * k];
             if self.transpose_a {
-                let scratch = self.scratch.f32_mut();
-                for row in 0..m {
-                    for i in 0..k {
-                        scratch[row * k + i] = left[i * m + row];
-                    }
-                }
+                transpose(left, m, self.scratch.f32_mut());
                 left = self.scratch.f32();
             }
             Product {
@@ -120,6 +130,21 @@ impl Kernel for Multiply {
     }
 
     fn scratch_bytes(&self) -> usize {
-        self.scratch.bytes()
+        self.scratch.bytes() + self.outer.as_ref().map_or(0, Outer::scratch_bytes)
+    }
+}
+
+/// Turns rows of `width` into as many columns: in squares, of which source and target stay in the cache.
+fn transpose(from: &[f32], width: usize, to: &mut [f32]) {
+    const SIDE: usize = 16;
+    let height = from.len() / width.max(1);
+    for top in (0..height).step_by(SIDE) {
+        for left in (0..width).step_by(SIDE) {
+            for column in left..(left + SIDE).min(width) {
+                for row in top..(top + SIDE).min(height) {
+                    to[column * height + row] = from[row * width + column];
+                }
+            }
+        }
     }
 }

@@ -5,8 +5,10 @@
 //! `F32x4`.
 
 mod conv;
+mod conv_filter;
 mod conv_transpose;
 mod depthwise;
+mod depthwise_backward;
 mod elementwise;
 mod epilogue;
 mod gemm;
@@ -14,6 +16,7 @@ mod layout;
 mod math;
 mod matmul;
 mod memory;
+mod outer;
 mod pool;
 mod reduce;
 mod resize;
@@ -100,11 +103,11 @@ fn kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
         Op::Gather(op) => select::compile_gather(op, spec)?,
         Op::TopK(op) => select::compile_top_k(op, spec)?,
         Op::ArgMax(op) => select::compile_arg_max(op, spec)?,
-        Op::Conv2dBackwardInput(_)
-        | Op::Conv2dBackwardFilter(_)
-        | Op::DepthwiseConv2dBackwardInput(_)
-        | Op::DepthwiseConv2dBackwardFilter(_)
-        | Op::MaxPool2dBackward(_)
+        Op::Conv2dBackwardInput(op) => conv_transpose::compile_backward(op, spec)?,
+        Op::Conv2dBackwardFilter(op) => conv_filter::compile(op, spec)?,
+        Op::DepthwiseConv2dBackwardInput(op) => depthwise_backward::compile_input(op, spec)?,
+        Op::DepthwiseConv2dBackwardFilter(op) => depthwise_backward::compile_filter(op, spec)?,
+        Op::MaxPool2dBackward(_)
         | Op::AvgPool2dBackward(_)
         | Op::BatchNormStatistics(_)
         | Op::BatchNormBackward(_) => {

@@ -268,6 +268,30 @@ impl F32x4 {
         return F32x4::splat(unsafe { *p });
     }
 
+    /// Four vectors as the rows of a matrix, exchanged for its columns.
+    #[inline(always)]
+    pub fn transpose([a, b, c, d]: [F32x4; 4]) -> [F32x4; 4] {
+        pick! {
+            x86: {
+                let (ab, cd) = (_mm_unpacklo_ps(a.0, b.0), _mm_unpacklo_ps(c.0, d.0));
+                let (ab_high, cd_high) = (_mm_unpackhi_ps(a.0, b.0), _mm_unpackhi_ps(c.0, d.0));
+                [
+                    F32x4(_mm_movelh_ps(ab, cd)), F32x4(_mm_movehl_ps(cd, ab)),
+                    F32x4(_mm_movelh_ps(ab_high, cd_high)), F32x4(_mm_movehl_ps(cd_high, ab_high)),
+                ]
+            },
+            wasm: {
+                let (ab, cd) = (i32x4_shuffle::<0, 4, 1, 5>(a.0, b.0), i32x4_shuffle::<0, 4, 1, 5>(c.0, d.0));
+                let (ab_high, cd_high) = (i32x4_shuffle::<2, 6, 3, 7>(a.0, b.0), i32x4_shuffle::<2, 6, 3, 7>(c.0, d.0));
+                [
+                    F32x4(i64x2_shuffle::<0, 2>(ab, cd)), F32x4(i64x2_shuffle::<1, 3>(ab, cd)),
+                    F32x4(i64x2_shuffle::<0, 2>(ab_high, cd_high)), F32x4(i64x2_shuffle::<1, 3>(ab_high, cd_high)),
+                ]
+            },
+            plain: std::array::from_fn(|i| F32x4([a.0[i], b.0[i], c.0[i], d.0[i]])),
+        }
+    }
+
     /// Zero in every lane.
     #[inline(always)]
     pub fn zero() -> F32x4 {
@@ -303,5 +327,8 @@ mod tests {
         assert_eq!(a.floor().to_array()[..2], [1.0, -3.0]);
         assert_eq!(F32x4::from_array([-126.0, 0.0, 10.0, 127.0]).power_of_two().to_array()[1..3], [1.0, 1024.0]);
         assert_eq!(F32x4::madd(b, b, b).to_array(), [6.0, 6.0, 2.0, -0.25]);
+        let rows = [0.0, 10.0, 20.0, 30.0].map(|x| F32x4::from_array([x, x + 1.0, x + 2.0, x + 3.0]));
+        let columns = F32x4::transpose(rows).map(F32x4::to_array);
+        assert_eq!(columns, [0.0, 1.0, 2.0, 3.0].map(|x| [x, x + 10.0, x + 20.0, x + 30.0]));
     }
 }
