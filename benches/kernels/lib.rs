@@ -3,6 +3,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod networks;
+mod training;
 
 use striate::Tensor;
 use striate::backend::cpu::{Executable, InputMut};
@@ -21,20 +22,23 @@ pub struct Workload {
 /// Names of the workloads, one a line.
 #[wasm_bindgen]
 pub fn workloads() -> String {
-    networks::names().join("\n")
+    let all = networks::names().into_iter().map(String::from).chain(training::names());
+    all.collect::<Vec<_>>().join("\n")
 }
 
 /// Builds and compiles a workload.
 #[wasm_bindgen]
 pub fn prepare(name: &str) -> Option<Workload> {
-    let graph = networks::build(name)?;
+    let graph = networks::build(name).or_else(|| training::build(name))?;
     let inputs = graph.default_inputs();
     let types = graph.infer(&inputs).ok()?;
     let flops =
         graph.nodes().iter().map(|n| n.op.operator().flops(&types.of(&n.inputs), &types.of(&n.outputs)) as f64).sum();
     let mut executable = Executable::compile(&graph, &inputs).ok()?;
-    if let InputMut::F32(values) = executable.input_mut(0) {
-        values.copy_from_slice(networks::noise(&inputs[0].shape, 1.0).as_f32().ok()?);
+    for (i, kind) in inputs.iter().enumerate() {
+        if let InputMut::F32(values) = executable.input_mut(i) {
+            values.copy_from_slice(networks::noise(&kind.shape, 1.0).as_f32().ok()?);
+        }
     }
     Some(Workload { executable, flops })
 }
