@@ -112,6 +112,10 @@ fn dense(cases: &mut Vec<Case>) {
         let op = Conv2d { padding: SAME, ..plain.clone() };
         cases.push(conv(format!("pixels_{width}"), op, [1, 1, width, 8], [1, 1], 8));
     }
+    // One window that is the whole image.
+    let whole = Conv2d { padding: VALID, ..plain.clone() };
+    cases.push(conv("whole_image".into(), whole.clone(), [7, 3, 5, 4], [3, 5], 10));
+    cases.push(conv("whole_image_few".into(), Conv2d { strides: [3, 2], ..whole }, [2, 4, 4, 1], [4, 4], 9));
     for (c, groups, filters) in [(4, 2, 6), (9, 3, 6), (8, 4, 8), (6, 6, 6), (6, 6, 12), (12, 3, 21), (32, 2, 32)] {
         for strides in [[1, 1], [2, 2]] {
             let op = Conv2d { groups, strides, padding: SAME, ..plain.clone() };

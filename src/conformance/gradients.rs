@@ -95,6 +95,9 @@ fn convolutions(cases: &mut Vec<Case>) {
     conv(cases, "deep", &plain, [1, 3, 2, 100], [3, 3], 90);
     conv(cases, "wide_rows", &plain, [1, 2, 400, 14], [3, 3], 8);
     conv(cases, "wide_rows_few_channels", &plain, [2, 2, 700, 2], [3, 3], 8);
+    let whole = Conv2d::default();
+    conv(cases, "whole_image", &whole, [7, 3, 5, 4], [3, 5], 10);
+    conv(cases, "whole_image_strided", &Conv2d { strides: [3, 2], ..whole }, [2, 4, 4, 3], [4, 4], 9);
     conv(cases, "empty_batch", &plain, [0, 4, 5, 3], [3, 3], 2);
     let far = Conv2d { padding: Padding::Explicit([[7, 9], [8, 6]]), ..Conv2d::default() };
     conv(cases, "far_borders", &far, [2, 3, 4, 5], [3, 3], 6);

@@ -52,22 +52,29 @@ pub fn compile(op: &Conv2d, spec: &Spec) -> Result<Box<dyn Kernel>> {
     }
     let [y, x] = op.windows([height, width], [kh, kw])?;
     let (input, rows) = (height * width * channels, y.output * x.output);
-    let dense = kh * kw == 1 && op.strides == [1, 1] && [y, x].iter().all(|w| w.before + w.after == 0);
+    let unpadded = [y, x].iter().all(|w| w.before + w.after == 0);
+    // One window that is the whole image: a dense layer over images.
+    let whole = op.groups == 1 && unpadded && [kh, kw] == [height, width];
+    let dense = whole || kh * kw == 1 && op.strides == [1, 1] && unpadded;
     let bordered_size = [(y.before, height, y.after), (x.before, width, x.after)]
         .iter()
         .try_fold(channels, |n, (before, size, after)| n.checked_mul(before.checked_add(*size)?.checked_add(*after)?));
     // Borders that dwarf the image are better left virtual.
     let small = bordered_size.is_some_and(|n| n <= 4 * input + (1 << 16));
-    let fused = small && op.groups == 1 && channels < FUSE_BELOW && kw > 1 && op.dilations[1] == 1;
+    let fused = small && !dense && op.groups == 1 && channels < FUSE_BELOW && kw > 1 && op.dilations[1] == 1;
     let bordered = bordered_size.filter(|_| fused).map(|size| Bordered {
         image: Buffer::floats(size),
         rows: y,
         columns: x,
         channels,
     });
-    let (taps, run) = if fused { (kh, kw * depth) } else { (kh * kw, depth) };
+    let (taps, run) = match (fused, whole) {
+        (_, true) => (1, input),
+        (true, _) => (kh, kw * depth),
+        _ => (kh * kw, depth),
+    };
     let left = if dense {
-        Left::Strided(channels)
+        Left::Strided(if whole { input } else { channels })
     } else if fused {
         let pitch = (x.before + width + x.after) * channels;
         Left::Table(table(rows, taps, |row, ky| {

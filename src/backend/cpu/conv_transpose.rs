@@ -95,6 +95,15 @@ fn build([wy, wx]: [TransposedWindow; 2], groups: usize, epilogue: &Epilogue, sp
     let (channels, all_filters) = (all_channels / groups, filters * groups);
     // A pointwise one is a plain product over the whole batch.
     let pointwise = [wy, wx].iter().all(|w| w.kernel == 1 && w.stride == 1 && w.crop == 0 && w.output == w.input);
+    // One pixel that becomes a whole kernel is a dense layer over images: its columns are the kernel's taps.
+    let whole =
+        groups == 1 && !epilogue.bias && [wy, wx].iter().all(|w| w.input == 1 && w.output == w.kernel && w.crop == 0);
+    if whole {
+        let filters = wy.kernel * wx.kernel * filters;
+        let packed = vec![Packed::new(1, channels, filters)];
+        let phase = Phase { rows: images, left: Vec::new(), out: Vec::new(), taps: vec![0], packed };
+        return Ok(finish([1, channels, filters], [channels, filters], vec![phase], epilogue, spec));
+    }
     let mut phases = Vec::new();
     for y in Axis::phases(wy) {
         for x in Axis::phases(wx) {
@@ -115,24 +124,30 @@ fn build([wy, wx]: [TransposedWindow; 2], groups: usize, epilogue: &Epilogue, sp
             phases.push(Phase { rows, left, out, taps, packed });
         }
     }
-    let mut kernel = ConvTranspose {
-        images: if pointwise { 1 } else { images },
-        input: height * width * all_channels,
-        output: wy.output * wx.output * all_filters,
-        channels: [channels, filters],
-        phases,
-        constant: false,
-        epilogue: epilogue.clone(),
-        activation: epilogue.activation.into(),
-    };
-    let bias = epilogue.bias_index();
+    let images = if pointwise { 1 } else { images };
+    let sizes = [images, height * width * all_channels, wy.output * wx.output * all_filters];
+    Ok(finish(sizes, [channels, filters], phases, epilogue, spec))
+}
+
+/// From products per run and the floats of an image and of a result; packs what is constant.
+fn finish(
+    [images, input, output]: [usize; 3],
+    channels: [usize; 2],
+    phases: Vec<Phase>,
+    epilogue: &Epilogue,
+    spec: &Spec,
+) -> Box<dyn Kernel> {
+    let (constant, activation) = (false, epilogue.activation.into());
+    let epilogue = epilogue.clone();
+    let mut kernel = ConvTranspose { images, input, output, channels, phases, constant, epilogue, activation };
+    let bias = kernel.epilogue.bias_index();
     if let Some(weights) = spec.constant(1)
         && bias.is_none_or(|i| spec.constant(i).is_some())
     {
         kernel.pack(weights, bias.and_then(|i| spec.constant(i)));
         kernel.constant = true;
     }
-    Ok(Box::new(kernel))
+    Box::new(kernel)
 }
 
 impl ConvTranspose {

@@ -107,10 +107,7 @@ fn kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
         Op::Conv2dBackwardFilter(op) => conv_filter::compile(op, spec)?,
         Op::DepthwiseConv2dBackwardInput(op) => depthwise_backward::compile_input(op, spec)?,
         Op::DepthwiseConv2dBackwardFilter(op) => depthwise_backward::compile_filter(op, spec)?,
-        Op::MaxPool2dBackward(_)
-        | Op::AvgPool2dBackward(_)
-        | Op::BatchNormStatistics(_)
-        | Op::BatchNormBackward(_) => {
+        Op::MaxPool2dBackward(_) | Op::AvgPool2dBackward(_) | Op::BatchNormStatistics(_) | Op::BatchNormBackward(_) => {
             return Err(Error::unsupported(format!("{} on the CPU", op.operator().name())));
         }
         Op::UnaryBackward(op) => unary_backward::compile(op),
