@@ -1,5 +1,5 @@
-//! What training needs beside the network and its gradients: losses, optimizers, learning rates, penalties and
-//! constraints, in Keras' naming.
+//! What training needs beside the network and its gradients: losses, optimizers, learning rates, penalties,
+//! constraints and metrics, in Keras' naming.
 //!
 //! Losses and updates are built as ordinary ops, so that both backends run them and autodiff differentiates the losses.
 //! What a person chooses comes as Keras' JSON configuration; unknown settings are errors.
@@ -9,8 +9,8 @@ mod config;
 pub mod constraints;
 mod expr;
 pub mod losses;
+pub mod metrics;
 pub mod optimizers;
-pub mod regularizers;
 pub mod schedules;
 
 pub use config::Config;

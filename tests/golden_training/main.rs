@@ -5,5 +5,6 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod losses;
+mod metrics;
 mod optimizers;
 mod support;

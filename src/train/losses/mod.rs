@@ -133,6 +133,20 @@ impl Loss {
         Ok(Loss { function, reduction })
     }
 
+    /// As [`Loss::from_config`] without arguments, for a string given to `compile`: `crossentropy` and `ce` become the
+    /// binary, the sparse or the categorical cross-entropy by the shapes of labels and outputs.
+    pub fn resolve(identifier: &str, y_true: &[Option<usize>], y_pred: &[Option<usize>]) -> Result<Loss> {
+        let name = match identifier.to_lowercase().as_str() {
+            "crossentropy" | "ce" => match labels(y_true, y_pred) {
+                Labels::Binary => "BinaryCrossentropy",
+                Labels::Sparse => "SparseCategoricalCrossentropy",
+                Labels::Categorical => "CategoricalCrossentropy",
+            },
+            _ => identifier,
+        };
+        Loss::from_config(name, &Value::Null)
+    }
+
     /// Adds the loss to a graph. `sample_weight` has the shape of the unreduced loss, or leading dimensions of it.
     ///
     /// The result is a scalar, unless the reduction is [`Reduction::None`].
@@ -217,7 +231,30 @@ impl Config {
     }
 }
 
-fn function(name: &str, config: &mut Config) -> Result<LossFunction> {
+/// What labels are, by their shape and the predictions'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Labels {
+    /// 0 or 1, for one number.
+    Binary,
+    /// Class indices.
+    Sparse,
+    /// As the predictions.
+    Categorical,
+}
+
+/// Keras' rule for `accuracy` and `crossentropy`.
+pub(crate) fn labels(y_true: &[Option<usize>], y_pred: &[Option<usize>]) -> Labels {
+    let last = |dims: &[Option<usize>]| dims.last().copied().flatten();
+    if last(y_pred) == Some(1) {
+        Labels::Binary
+    } else if y_true.len() < y_pred.len() || last(y_true) == Some(1) && last(y_pred).is_some() {
+        Labels::Sparse
+    } else {
+        Labels::Categorical
+    }
+}
+
+pub(super) fn function(name: &str, config: &mut Config) -> Result<LossFunction> {
     use LossFunction::*;
     // Keras' short forms, and function names that differ from the class beyond their spelling.
     let class = match name {

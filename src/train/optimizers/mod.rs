@@ -12,11 +12,12 @@ mod rules;
 
 use serde_json::Value;
 
-use super::constraints::Constraint;
+use super::constraints::constrain;
 use super::expr::Expr;
 use super::schedules::Schedule;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, ValueId};
+use crate::layers::Constraint;
 use crate::ops::{Slice, SliceAxis};
 use crate::tensor::{DType, Tensor, TensorType};
 
@@ -249,7 +250,7 @@ impl Optimizer {
             }
         }
         if let Some(constraint) = &parameter.constraint {
-            weight = constraint.build(&mut expr, weight)?;
+            weight = constrain(&mut expr, constraint, weight)?;
         }
         graph.assign(parameter.variable, weight)?;
         assigned.into_iter().try_for_each(|(slot, value)| graph.assign(slot, value))
