@@ -32,6 +32,9 @@ pub mod train;
 pub mod formats;
 pub mod vision;
 
+#[cfg(all(feature = "conformance", not(target_arch = "wasm32")))]
+pub mod golden;
+
 #[cfg(target_arch = "wasm32")]
 pub mod js;
 

@@ -1,4 +1,5 @@
-//! Model files: TensorFlow.js graph models ([`tfjs`]) and TensorFlow Lite ([`tflite`]), each lowered to a [`Graph`].
+//! Model files: TensorFlow.js graph models ([`tfjs`]) and TensorFlow Lite ([`tflite`]), each lowered to a [`Graph`]; weights in
+//! [`safetensors`] files.
 //!
 //! Files come from anywhere, so nothing in them is trusted: every offset, length and shape is checked before memory is
 //! taken for it, graphs are walked without recursion, and whatever does not fit is an [`Error`] that names the node or
@@ -6,6 +7,7 @@
 
 mod half;
 mod lower;
+pub mod safetensors;
 pub mod tfjs;
 pub mod tflite;
 

@@ -1,0 +1,145 @@
+//! Runs a folder of golden cases on every backend and prints a table: `cargo xtask golden DIR`.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use striate::golden::{self, Backend, Check, FAMILIES, Outcome, Set};
+use striate::session::Device;
+
+const USAGE: &str = "usage: golden DIR [--backend reference|cpu|webgpu]... [--family NAME]... [--case PART]";
+
+fn main() -> ExitCode {
+    match run(std::env::args().skip(1).collect()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Options {
+    folder: String,
+    backends: Vec<String>,
+    families: Vec<String>,
+    part: String,
+}
+
+fn options(arguments: Vec<String>) -> Result<Options, String> {
+    let mut options =
+        Options { folder: String::new(), backends: Vec::new(), families: Vec::new(), part: String::new() };
+    let mut rest = arguments.into_iter();
+    while let Some(argument) = rest.next() {
+        let mut value = || rest.next().ok_or(USAGE.to_string());
+        match argument.as_str() {
+            "--backend" => options.backends.push(value()?),
+            "--family" => options.families.push(value()?),
+            "--case" => options.part = value()?,
+            _ if options.folder.is_empty() && !argument.starts_with('-') => options.folder = argument,
+            _ => return Err(USAGE.into()),
+        }
+    }
+    if options.folder.is_empty() { Err(USAGE.into()) } else { Ok(options) }
+}
+
+fn backend(name: &str) -> Result<Backend, String> {
+    match name {
+        "reference" => Ok(Backend::Reference),
+        "cpu" => Ok(Backend::Device(Device::Cpu)),
+        "webgpu" => {
+            use striate::backend::gpu::{Gpu, GpuOptions};
+            let options = GpuOptions { allow_software: true, ..GpuOptions::default() };
+            let gpu = pollster::block_on(Gpu::new(options)).map_err(|e| e.to_string())?;
+            Ok(Backend::Device(Device::Gpu(gpu)))
+        }
+        _ => Err(USAGE.into()),
+    }
+}
+
+/// Passed, failed, skipped, and the worst errors of one family on one backend.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+    worst: BTreeMap<Check, f32>,
+}
+
+impl Tally {
+    fn add(&mut self, outcome: &Outcome) {
+        match (outcome.failures.is_empty(), &outcome.skipped) {
+            (false, _) => self.failed += 1,
+            (true, Some(_)) if outcome.worst.is_empty() => self.skipped += 1,
+            (true, _) => self.passed += 1,
+        }
+        for (check, worst) in &outcome.worst {
+            let known = self.worst.entry(*check).or_insert(0.0);
+            *known = known.max(*worst);
+        }
+    }
+}
+
+fn run(arguments: Vec<String>) -> Result<bool, String> {
+    let options = options(arguments)?;
+    let set = Set::open(&options.folder).map_err(|e| e.to_string())?;
+    let wanted = |case: &&serde_json::Value| {
+        let text = |key: &str| case[key].as_str().unwrap_or_default();
+        (options.families.is_empty() || options.families.iter().any(|f| f == text("family")))
+            && text("id").contains(&options.part)
+    };
+    let cases: Vec<_> = set.cases().iter().filter(wanted).collect();
+    let default = ["reference", "cpu", "webgpu"].map(String::from).to_vec();
+    let names = if options.backends.is_empty() { default } else { options.backends };
+    let mut tallies: BTreeMap<(usize, String), Tally> = BTreeMap::new();
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    let mut others: BTreeMap<String, usize> = BTreeMap::new();
+    let total = cases.len() * names.len();
+    let mut done = 0;
+    for name in &names {
+        let backend = backend(name)?;
+        for case in &cases {
+            done += 1;
+            eprint!("\r{done}/{total} {name} {:<60.60}", case["id"].as_str().unwrap_or("?"));
+            let Some(outcome) = golden::run(&set, case, &backend) else {
+                *others.entry(case["family"].as_str().unwrap_or("?").to_string()).or_default() += 1;
+                continue;
+            };
+            for why in &outcome.failures {
+                eprintln!("\r{name}: {}: {why}", outcome.id);
+            }
+            if let Some(why) = &outcome.skipped {
+                *reasons.entry(format!("{} ({why})", outcome.family)).or_default() += 1;
+            }
+            let family = FAMILIES.iter().position(|f| *f == outcome.family).unwrap_or(FAMILIES.len());
+            tallies.entry((family, name.clone())).or_default().add(&outcome);
+        }
+    }
+    eprintln!("\r{:<80}", "");
+    println!(
+        "{:<14} {:<10} {:>6} {:>7} {:>7} {:>8}  worst error / tolerance",
+        "family", "backend", "cases", "passed", "failed", "skipped"
+    );
+    for ((family, backend), tally) in &tallies {
+        let percent = |check: Check, name: &str| {
+            tally.worst.get(&check).map(|w| format!("{name} {:.0} %", 100.0 * w)).unwrap_or_default()
+        };
+        let cases = tally.passed + tally.failed + tally.skipped;
+        let family = FAMILIES.get(*family).unwrap_or(&"?");
+        let worst = [percent(Check::Forward, "forward"), percent(Check::Gradient, "gradient")];
+        let worst = worst.into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>().join(", ");
+        println!(
+            "{family:<14} {backend:<10} {cases:>6} {:>7} {:>7} {:>8}  {worst}",
+            tally.passed, tally.failed, tally.skipped
+        );
+    }
+    for (why, count) in reasons {
+        println!("skipped {count}: {why}");
+    }
+    for (family, count) in others {
+        println!("not run: {} cases of the family {family}", count / names.len());
+    }
+    let (passed, failed) = tallies.values().fold((0, 0), |(p, f), t| (p + t.passed, f + t.failed));
+    println!("{passed} passed, {failed} failed");
+    Ok(failed == 0)
+}
