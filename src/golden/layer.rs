@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::set::{Check, Outcome, Set};
-use super::{Backend, network};
+use super::{Backend, gradient};
 use crate::error::{Error, Result};
 use crate::layers::{self, Layer, Mode, Model, ModelBuilder};
 use crate::tensor::Tensor;
@@ -100,5 +100,5 @@ pub(super) fn run(set: &Set, case: &Json, backend: &Backend, outcome: &mut Outco
     for (got, (role, entry)) in states.zip(&state) {
         outcome.compare(Check::Forward, set, backend, role, got, entry)?;
     }
-    network::gradients(set, case, backend, &model, mode, &inputs, roles, outcome)
+    gradient::run(set, case, backend, &model, mode, &inputs, roles, outcome)
 }

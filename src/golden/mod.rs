@@ -5,6 +5,7 @@
 //! case is built the way a user builds it: through [`crate::layers`], from Keras' class names and configurations.
 
 mod first_example;
+mod gradient;
 mod layer;
 mod network;
 mod set;

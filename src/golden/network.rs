@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 
-use super::Backend;
 use super::set::{Check, Outcome, Set, floats};
+use super::{Backend, gradient};
 use crate::error::{Error, Result};
 use crate::layers::{Mode, Model};
 use crate::tensor::Tensor;
@@ -44,7 +44,7 @@ pub(super) fn run(set: &Set, case: &Json, backend: &Backend, outcome: &mut Outco
     count(case, &model, outcome);
     let inputs = set.list(&case["inputs"])?;
     forward(set, case, backend, &model, &inputs, &case["trace"], outcome)?;
-    gradients(set, case, backend, &model, Mode::Inference, &inputs, &[], outcome)
+    gradient::run(set, case, backend, &model, Mode::Inference, &inputs, &[], outcome)
 }
 
 fn count(case: &Json, model: &Model, outcome: &mut Outcome) {
@@ -189,18 +189,4 @@ pub(super) fn run_full_size(set: &Set, case: &Json, backend: &Backend, outcome: 
     outcome.expect("the input's sum", sum, case["input"]["sum"].as_f64().unwrap_or(f64::NAN), 1e-3 + 1e-6 * sum.abs());
     let trace = set.json(text("trace_file")?)?;
     forward(set, case, backend, &model, &[input], &trace[id], outcome)
-}
-
-/// Compares the gradients of `sum(outputs * upstream)`.
-pub(super) fn gradients(
-    _set: &Set,
-    _case: &Json,
-    _backend: &Backend,
-    _model: &Model,
-    _mode: Mode,
-    _inputs: &[Tensor],
-    _roles: &[(&str, &str)],
-    _outcome: &mut Outcome,
-) -> Result<()> {
-    Ok(())
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod chromium;
 mod clips;
+mod golden;
 mod lint;
 mod models;
 mod proc;
@@ -29,6 +30,9 @@ cargo xtask <task>
       simd | relaxed | threads  only these binaries
   site                      the static site, into www/dist
   models                    the detectors' weights into vendor/, hashes checked
+  golden DIR [OPTIONS]      reference values from Keras, on every backend, as a table
+      --backend NAME            reference, cpu or webgpu; all by default
+      --family NAME, --case PART  only these
   bench [ARGUMENTS]         kernels and networks, in Chromium
   bench --peers [ARGUMENTS] the race against other engines, in Chromium
   help                      this page
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
         "lint" => test::lint(),
         "site" => site::task(),
         "models" => models::task(),
+        "golden" => golden::task(rest),
         "bench" => bench::task(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}\nparts of `test`: {}", test::names());

@@ -20,6 +20,8 @@ pub enum Need {
     Chromium,
     /// A software Vulkan, for the native tests of the WebGPU backend.
     Vulkan,
+    /// A JPEG decoder with libjpeg-turbo's exact pixels, for reference values of photographs.
+    JpegDecoder,
 }
 
 /// Everything.
@@ -88,6 +90,7 @@ fn run(needs: &[Need], verbose: bool) -> Result {
             }
             Need::Chromium => chromium::setup(&mut report)?,
             Need::Vulkan => vulkan(&mut report)?,
+            Need::JpegDecoder => jpeg_decoder(&mut report)?,
         }
     }
     let time = proc::seconds(start.elapsed());
@@ -156,6 +159,23 @@ fn vulkan(report: &mut Report) -> Result {
     }
     let driver = software_vulkan().ok_or("mesa-vulkan-drivers is installed, yet there is no lvp_icd file")?;
     report.found("software Vulkan", &driver.display().to_string());
+    Ok(())
+}
+
+/// Has a command use the software Vulkan, the same everywhere, if it is installed.
+pub fn with_software_vulkan(command: &mut Command) {
+    if let Some(driver) = software_vulkan() {
+        // The second name is for older loaders.
+        command.env("VK_DRIVER_FILES", &driver).env("VK_ICD_FILENAMES", &driver);
+    }
+}
+
+fn jpeg_decoder(report: &mut Report) -> Result {
+    if proc::which("djpeg").is_none() {
+        report.installing("djpeg");
+        apt_install(&["libjpeg-turbo-progs"])?;
+    }
+    report.found("djpeg", "yes");
     Ok(())
 }
 

@@ -264,10 +264,7 @@ fn native(log: &Log) -> Result<Count> {
     let mut cargo = proc::cargo();
     // With the output of tests that pass, for the number of conformance cases.
     cargo.args(["test", "--workspace", "--features", "conformance,threads", "--", "--show-output"]);
-    if let Some(driver) = setup::software_vulkan() {
-        // The same driver everywhere; the second name is for older loaders.
-        cargo.env("VK_DRIVER_FILES", &driver).env("VK_ICD_FILENAMES", &driver);
-    }
+    setup::with_software_vulkan(&mut cargo);
     // The detectors' own tests want their weights; those of the GPU would pass over a missing adapter.
     models::task()?;
     log.tests(cargo.env("STRIATE_REQUIRE_GPU", "1"))
