@@ -1,6 +1,7 @@
-//! Losses: the value, the unreduced values, and the loss of a network that ends in softmax or sigmoid.
+//! Losses: the value, the unreduced values, the gradient, and the loss of a network that ends in softmax or sigmoid.
 
 use serde_json::Value as Json;
+use striate::autodiff::pull_back;
 use striate::graph::{Graph, ValueId};
 use striate::ops::{Reshape, Softmax, Unary};
 use striate::session::{Device, Session};
@@ -26,6 +27,15 @@ fn run(graph: &Graph, inputs: &[Tensor]) -> [(&'static str, Vec<Tensor>); 2] {
     [("reference", reference), ("cpu", pollster::block_on(session.run(inputs)).unwrap())]
 }
 
+/// Appends the gradient of a loss by a value, of the sum if it is not reduced.
+fn gradient(graph: &mut Graph, inputs: &[Tensor], loss: ValueId, by: ValueId) -> ValueId {
+    let types: Vec<_> = inputs.iter().map(Tensor::kind).collect();
+    let kind = graph.infer(&types).unwrap()[loss].clone();
+    let ones = Tensor::f32(kind.shape.clone(), vec![1.0; kind.shape.elements()]).unwrap();
+    let ones = graph.constant("ones", ones);
+    pull_back(graph, &types, &[(loss, ones)], &[by]).unwrap()[0].unwrap()
+}
+
 #[test]
 fn losses_agree_with_keras() {
     let golden = golden();
@@ -43,10 +53,12 @@ fn losses_agree_with_keras() {
         let value = loss.build(&mut graph, values[0], values[1], values.get(2).copied()).unwrap();
         let each = Loss { reduction: Reduction::None, ..loss };
         let each = each.build(&mut graph, values[0], values[1], None).unwrap();
+        let slope = gradient(&mut graph, &tensors, value, values[1]);
         graph.output("value", value);
         graph.output("each", each);
+        graph.output("gradient", slope);
         for (backend, outputs) in run(&graph, &tensors) {
-            for (what, got) in ["value", "per_sample"].iter().zip(&outputs) {
+            for (what, got) in ["value", "per_sample", "pred_grad"].iter().zip(&outputs) {
                 let what_of = format!("{} {what} on the {backend}", id(case));
                 failures.extend(golden.compare(&what_of, got, &case[*what], 1.0).err());
             }
@@ -56,7 +68,7 @@ fn losses_agree_with_keras() {
 }
 
 /// The activation that a network of the family `loss_in_model` ends with.
-fn network(case: &Json, logits: &Tensor) -> (Graph, ValueId) {
+fn network(case: &Json, logits: &Tensor) -> (Graph, ValueId, ValueId) {
     let mut graph = Graph::new();
     let z = declare(&mut graph, "logits", logits);
     let mut y = match case["activation"].as_str().unwrap() {
@@ -70,7 +82,7 @@ fn network(case: &Json, logits: &Tensor) -> (Graph, ValueId) {
         reshape.dims[0] = striate::ops::ReshapeDim::Infer;
         y = graph.add("reshape", reshape, &[y]).unwrap();
     }
-    (graph, y)
+    (graph, z, y)
 }
 
 #[test]
@@ -80,14 +92,19 @@ fn a_network_that_ends_in_softmax_or_sigmoid_takes_its_loss_from_the_logits() {
     for case in golden.cases.iter().filter(|c| c["family"] == "loss_in_model") {
         checked += 1;
         let [logits, labels] = ["logits", "y_true"].map(|key| golden.tensor(&case[key]).clone());
-        let (mut graph, y) = network(case, &logits);
+        let (mut graph, z, y) = network(case, &logits);
         let labels_in = declare(&mut graph, "labels", &labels);
         let loss = Loss::from_config(case["op"].as_str().unwrap(), &Json::Null).unwrap();
         let value = loss.build(&mut graph, labels_in, y, None).unwrap();
+        let inputs = [logits, labels];
+        let slope = gradient(&mut graph, &inputs, value, z);
         graph.output("value", value);
-        for (backend, outputs) in run(&graph, &[logits.clone(), labels.clone()]) {
-            let what = format!("{} on the {backend}", id(case));
-            failures.extend(golden.compare(&what, &outputs[0], &case["value"], 1.0).err());
+        graph.output("gradient", slope);
+        for (backend, outputs) in run(&graph, &inputs) {
+            for (what, got) in ["value", "logits_grad"].iter().zip(&outputs) {
+                let what_of = format!("{} {what} on the {backend}", id(case));
+                failures.extend(golden.compare(&what_of, got, &case[*what], 1.0).err());
+            }
         }
     }
     report(failures, checked, 5);

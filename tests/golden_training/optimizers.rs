@@ -2,8 +2,12 @@
 
 use pollster::block_on;
 use serde_json::Value as Json;
+use striate::autodiff::gradients;
 use striate::graph::Graph;
+use striate::layers::Regularizer;
+use striate::ops::{Binary, BinaryKind, MatMul, Reduce, ReduceKind, Unary};
 use striate::session::{Device, Session};
+use striate::train::constraints::penalty;
 use striate::train::optimizers::{Optimizer, Parameter, STEP};
 use striate::{Tensor, reference};
 
@@ -64,6 +68,52 @@ fn updates_from_the_recorded_gradients_agree_with_keras() {
             let name = WEIGHTS[i % 2];
             let what = format!("{} {name} on the {}", id(case), ["reference", "cpu"][i / 2]);
             failures.extend(golden.compare(&what, &stack(trajectory), &case[name], 1.0).err());
+        }
+    }
+    report(failures, golden.cases.len(), 26);
+}
+
+/// `mean((tanh(x @ kernel + bias) - y)^2) + l2 sum(kernel^2)`, differentiated and updated by one graph.
+fn problem(golden: &Golden, case: &Json, optimizer: &Optimizer) -> Graph {
+    let mut graph = Graph::new();
+    let [x, y] = ["x", "y"].map(|name| graph.constant(name, golden.tensor(&case[name]).clone()));
+    let [kernel, bias] = WEIGHTS.map(|name| graph.variable(name, golden.tensor(&case[format!("{name}0")]).clone()));
+    let mut add = |op: striate::ops::Op, inputs: &[_]| graph.add("problem", op, inputs).unwrap();
+    let product = add(MatMul::default().into(), &[x, kernel]);
+    let sum = add(Binary::new(BinaryKind::Add).into(), &[product, bias]);
+    let output = add(Unary::Tanh.into(), &[sum]);
+    let squares = add(Binary::new(BinaryKind::SquaredDifference).into(), &[output, y]);
+    let mean = Reduce { kind: ReduceKind::Mean, axes: vec![], keep_dims: false };
+    let mut loss = add(mean.into(), &[squares]);
+    let regularizer = Regularizer { l1: 0.0, l2: case["l2"].as_f64().unwrap() as f32 };
+    if let Some(penalty) = penalty(&mut graph, &regularizer, kernel).unwrap() {
+        loss = graph.add("loss", Binary::new(BinaryKind::Add), &[loss, penalty]).unwrap();
+    }
+    let slopes = gradients(&mut graph, &[], loss, &[kernel, bias]).unwrap();
+    let parameters = [kernel, bias].into_iter().zip(slopes).map(|(v, slope)| Parameter::new(v, slope.unwrap()));
+    optimizer.apply(&mut graph, &parameters.collect::<Vec<_>>()).unwrap();
+    graph.output("loss", loss);
+    graph
+}
+
+#[test]
+fn ten_steps_of_a_problem_agree_with_keras() {
+    let golden = golden();
+    let mut failures = Vec::new();
+    for case in &golden.cases {
+        let optimizer = optimizer(case);
+        let graph = problem(&golden, case, &optimizer);
+        let mut session = Session::new(graph, Device::Cpu).unwrap();
+        let mut trajectories = [(); 3].map(|_| Vec::new());
+        for step in 0..case["steps"].as_u64().unwrap() {
+            let mut values = block_on(session.run(&[optimizer.step_input(step)])).unwrap();
+            trajectories[0].push(values.remove(0).into());
+            let weights = block_on(session.variables().read(&WEIGHTS)).unwrap();
+            trajectories[1..].iter_mut().zip(weights).for_each(|(trajectory, weight)| trajectory.push(weight));
+        }
+        for (trajectory, name) in trajectories.iter().zip(["loss", "kernel", "bias"]) {
+            failures
+                .extend(golden.compare(&format!("{} {name}", id(case)), &stack(trajectory), &case[name], 1.0).err());
         }
     }
     report(failures, golden.cases.len(), 26);
