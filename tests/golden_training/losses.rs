@@ -8,7 +8,7 @@ use striate::session::{Device, Session};
 use striate::train::losses::{Loss, Reduction};
 use striate::{DType, Tensor};
 
-use crate::support::{Golden, id, report};
+use crate::support::{Golden, devices, id, report};
 
 fn golden() -> Golden {
     Golden::load(&["loss", "loss_in_model"], &["losses.safetensors"])
@@ -20,11 +20,14 @@ fn declare(graph: &mut Graph, name: &str, tensor: &Tensor) -> ValueId {
     graph.input(name, tensor.dtype(), dims)
 }
 
-/// The results on the reference and on the CPU backend.
-fn run(graph: &Graph, inputs: &[Tensor]) -> [(&'static str, Vec<Tensor>); 2] {
-    let reference = striate::reference::run(graph, inputs).unwrap();
-    let mut session = Session::new(graph.clone(), Device::Cpu).unwrap();
-    [("reference", reference), ("cpu", pollster::block_on(session.run(inputs)).unwrap())]
+/// The results on the reference and on every device, with the slack of the tolerances there.
+fn run(devices: &[(Device, f64)], graph: &Graph, inputs: &[Tensor]) -> Vec<(&'static str, f64, Vec<Tensor>)> {
+    let mut results = vec![("reference", 1.0, striate::reference::run(graph, inputs).unwrap())];
+    for (device, slack) in devices {
+        let mut session = Session::new(graph.clone(), device.clone()).unwrap();
+        results.push((device.name(), *slack, pollster::block_on(session.run(inputs)).unwrap()));
+    }
+    results
 }
 
 /// Appends the gradient of a loss by a value, of the sum if it is not reduced.
@@ -38,7 +41,7 @@ fn gradient(graph: &mut Graph, inputs: &[Tensor], loss: ValueId, by: ValueId) ->
 
 #[test]
 fn losses_agree_with_keras() {
-    let golden = golden();
+    let (golden, devices) = (golden(), devices());
     let (mut failures, mut checked) = (Vec::new(), 0);
     for case in golden.cases.iter().filter(|c| c["family"] == "loss") {
         checked += 1;
@@ -57,10 +60,10 @@ fn losses_agree_with_keras() {
         graph.output("value", value);
         graph.output("each", each);
         graph.output("gradient", slope);
-        for (backend, outputs) in run(&graph, &tensors) {
+        for (backend, slack, outputs) in run(&devices, &graph, &tensors) {
             for (what, got) in ["value", "per_sample", "pred_grad"].iter().zip(&outputs) {
                 let what_of = format!("{} {what} on the {backend}", id(case));
-                failures.extend(golden.compare(&what_of, got, &case[*what], 1.0).err());
+                failures.extend(golden.compare(&what_of, got, &case[*what], slack).err());
             }
         }
     }
@@ -87,7 +90,7 @@ fn network(case: &Json, logits: &Tensor) -> (Graph, ValueId, ValueId) {
 
 #[test]
 fn a_network_that_ends_in_softmax_or_sigmoid_takes_its_loss_from_the_logits() {
-    let golden = golden();
+    let (golden, devices) = (golden(), devices());
     let (mut failures, mut checked) = (Vec::new(), 0);
     for case in golden.cases.iter().filter(|c| c["family"] == "loss_in_model") {
         checked += 1;
@@ -100,10 +103,10 @@ fn a_network_that_ends_in_softmax_or_sigmoid_takes_its_loss_from_the_logits() {
         let slope = gradient(&mut graph, &inputs, value, z);
         graph.output("value", value);
         graph.output("gradient", slope);
-        for (backend, outputs) in run(&graph, &inputs) {
+        for (backend, slack, outputs) in run(&devices, &graph, &inputs) {
             for (what, got) in ["value", "logits_grad"].iter().zip(&outputs) {
                 let what_of = format!("{} {what} on the {backend}", id(case));
-                failures.extend(golden.compare(&what_of, got, &case[*what], 1.0).err());
+                failures.extend(golden.compare(&what_of, got, &case[*what], slack).err());
             }
         }
     }

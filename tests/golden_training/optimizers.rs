@@ -11,7 +11,7 @@ use striate::train::constraints::penalty;
 use striate::train::optimizers::{Optimizer, Parameter, STEP};
 use striate::{Tensor, reference};
 
-use crate::support::{Golden, id, report};
+use crate::support::{Golden, devices, id, report};
 
 fn golden() -> Golden {
     Golden::load(&["optimizer"], &["optimizers.safetensors"])
@@ -98,22 +98,24 @@ fn problem(golden: &Golden, case: &Json, optimizer: &Optimizer) -> Graph {
 
 #[test]
 fn ten_steps_of_a_problem_agree_with_keras() {
-    let golden = golden();
+    let (golden, devices) = (golden(), devices());
     let mut failures = Vec::new();
     for case in &golden.cases {
         let optimizer = optimizer(case);
         let graph = problem(&golden, case, &optimizer);
-        let mut session = Session::new(graph, Device::Cpu).unwrap();
-        let mut trajectories = [(); 3].map(|_| Vec::new());
-        for step in 0..case["steps"].as_u64().unwrap() {
-            let mut values = block_on(session.run(&[optimizer.step_input(step)])).unwrap();
-            trajectories[0].push(values.remove(0).into());
-            let weights = block_on(session.variables().read(&WEIGHTS)).unwrap();
-            trajectories[1..].iter_mut().zip(weights).for_each(|(trajectory, weight)| trajectory.push(weight));
-        }
-        for (trajectory, name) in trajectories.iter().zip(["loss", "kernel", "bias"]) {
-            failures
-                .extend(golden.compare(&format!("{} {name}", id(case)), &stack(trajectory), &case[name], 1.0).err());
+        for (device, slack) in &devices {
+            let mut session = Session::new(graph.clone(), device.clone()).unwrap();
+            let mut trajectories = [(); 3].map(|_| Vec::new());
+            for step in 0..case["steps"].as_u64().unwrap() {
+                let mut values = block_on(session.run(&[optimizer.step_input(step)])).unwrap();
+                trajectories[0].push(values.remove(0).into());
+                let weights = block_on(session.variables().read(&WEIGHTS)).unwrap();
+                trajectories[1..].iter_mut().zip(weights).for_each(|(trajectory, weight)| trajectory.push(weight));
+            }
+            for (trajectory, name) in trajectories.iter().zip(["loss", "kernel", "bias"]) {
+                let what = format!("{} {name} on {}", id(case), device.name());
+                failures.extend(golden.compare(&what, &stack(trajectory), &case[name], *slack).err());
+            }
         }
     }
     report(failures, golden.cases.len(), 26);

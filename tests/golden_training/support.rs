@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use serde_json::Value as Json;
+use striate::session::Device;
 use striate::{Data, Tensor};
 
 /// The cases of some families with their tensors.
@@ -50,6 +51,24 @@ impl Golden {
         }
         Ok(())
     }
+}
+
+/// The devices there are, with the slack that each needs: a GPU's exp, log and division are looser.
+pub fn devices() -> Vec<(Device, f64)> {
+    #[cfg_attr(not(feature = "webgpu"), allow(unused_mut))]
+    let mut devices = vec![(Device::Cpu, 1.0)];
+    #[cfg(feature = "webgpu")]
+    {
+        use striate::backend::gpu::{Gpu, GpuOptions};
+        match pollster::block_on(Gpu::new(GpuOptions { allow_software: true, ..Default::default() })) {
+            Ok(gpu) => devices.push((Device::Gpu(gpu), 10.0)),
+            Err(error) => {
+                eprintln!("\n*** NOT TESTED: training on the GPU, for there is no adapter: {error}\n");
+                assert!(std::env::var_os("STRIATE_REQUIRE_GPU").is_none(), "STRIATE_REQUIRE_GPU is set");
+            }
+        }
+    }
+    devices
 }
 
 /// Elements as double precision.
