@@ -4,6 +4,7 @@
 //! Losses and updates are built as ordinary ops, so that both backends run them and autodiff differentiates the losses.
 //! What a person chooses comes as Keras' JSON configuration; unknown settings are errors.
 
+pub mod augment;
 pub mod callbacks;
 mod config;
 pub mod constraints;

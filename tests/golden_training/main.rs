@@ -8,3 +8,4 @@ mod losses;
 mod metrics;
 mod optimizers;
 mod support;
+mod vision;
