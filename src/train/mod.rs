@@ -8,6 +8,7 @@ pub mod augment;
 pub mod callbacks;
 mod config;
 pub mod constraints;
+pub mod data;
 mod expr;
 pub mod losses;
 pub mod metrics;

@@ -1,6 +1,7 @@
 //! From pictures to networks and from their outputs to what a picture shows: resizing, boxes, the detectors known by
 //! name, labels.
 
+pub mod average_precision;
 pub mod boxes;
 mod centernet;
 pub mod image;

@@ -7,6 +7,8 @@ use striate::train::augment::{
     flip_up_down, hsv_to_rgb, pad, per_image_standardization, rescale, resize, resize_with_pad, rgb_to_grayscale,
     rgb_to_hsv, rot90, transpose, warp,
 };
+use striate::vision::Rect;
+use striate::vision::average_precision::{Found, Truth, Voc, coco, voc};
 use striate::{DType, Result, Tensor};
 
 use crate::support::{Golden, id, report};
@@ -136,4 +138,45 @@ fn pictures_agree_with_tensorflow() {
         }
     }
     report(failures, checked, 34);
+}
+
+/// Boxes `y1, x1, y2, x2`.
+fn rects(tensor: &Tensor) -> Vec<Rect> {
+    tensor.as_f32().unwrap().chunks(4).map(|b| Rect::from_corners([b[1], b[0], b[3], b[2]])).collect()
+}
+
+#[test]
+fn average_precision_agrees_with_coco_and_voc() {
+    let golden = Golden::load(&["vision"], &["vision.safetensors"]);
+    let (mut failures, mut checked) = (Vec::new(), 0);
+    for case in golden.cases.iter().filter(|c| c["op"] == "mean_average_precision") {
+        checked += 1;
+        let input = |key: &str| golden.tensor(&case["inputs"][key]);
+        let numbers = |key: &str| input(key).as_i32().unwrap().iter().map(|&n| n as usize).collect::<Vec<_>>();
+        let classes = case["config"]["classes"].as_u64().unwrap() as usize;
+        let truths: Vec<Truth> = rects(input("gt_boxes"))
+            .into_iter()
+            .zip(numbers("gt_image").into_iter().zip(numbers("gt_class")))
+            .map(|(rect, (image, class))| Truth { image, class, rect })
+            .collect();
+        let scores = input("dt_scores").as_f32().unwrap();
+        let found: Vec<Found> = rects(input("dt_boxes"))
+            .into_iter()
+            .zip(scores)
+            .zip(numbers("dt_image").into_iter().zip(numbers("dt_class")))
+            .map(|((rect, &score), (image, class))| Found { image, class, score, rect })
+            .collect();
+        let coco = coco(&truths, &found, classes);
+        for (key, got) in [
+            ("coco_stats", coco.stats.to_vec()),
+            ("coco_ap_per_class", coco.per_class),
+            ("voc11_per_class", voc(&truths, &found, classes, 0.5, Voc::ElevenPoints)),
+            ("voc_all_point_per_class", voc(&truths, &found, classes, 0.5, Voc::Area)),
+        ] {
+            let got: Vec<f32> = got.into_iter().map(|v| v as f32).collect();
+            let got = Tensor::f32([got.len()], got).unwrap();
+            failures.extend(golden.compare(&format!("{} {key}", id(case)), &got, &case["outputs"][key], 1.0).err());
+        }
+    }
+    report(failures, checked, 2);
 }
