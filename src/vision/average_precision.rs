@@ -140,7 +140,7 @@ fn coco_class(truths: &[Truth], found: &[Found], area: [f64; 2], most: usize, ov
         precisions[i - 1] = precisions[i - 1].max(precisions[i]);
     }
     let at = |k: usize| {
-        // As the original has them: a recall of 0.29 does not reach 29 * 0.01.
+        // As the original has them: a recall of 0.35 does not reach 35 * 0.01.
         let recall = if k + 1 == RECALLS { 1.0 } else { k as f64 * 0.01 };
         recalls.iter().position(|&r| r >= recall).map_or(0.0, |i| precisions[i])
     };
