@@ -48,10 +48,12 @@ fn threshold(i: usize) -> f64 {
     0.5 + i as f64 * ((0.95 - 0.5) / 9.0)
 }
 
+/// `[area][most][overlap]`: average precision and recall of a class.
+type ByAreaAndMost = Vec<Vec<Vec<Option<(f64, f64)>>>>;
+
 /// What COCO's evaluation says of detections of `classes` classes.
 pub fn coco(truths: &[Truth], found: &[Found], classes: usize) -> Coco {
-    // [class][area][most][threshold]: average precision and recall.
-    let results: Vec<Vec<Vec<Vec<Option<(f64, f64)>>>>> = (0..classes)
+    let results: Vec<ByAreaAndMost> = (0..classes)
         .map(|class| {
             let truths: Vec<Truth> = truths.iter().filter(|t| t.class == class).copied().collect();
             let found: Vec<Found> = found.iter().filter(|f| f.class == class).copied().collect();

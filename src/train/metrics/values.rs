@@ -30,10 +30,8 @@ pub(super) fn of(function: &LossFunction, y_true: Array, y_pred: Array) -> Resul
             axis = a;
         }
         LossFunction::CosineSimilarity { axis: a } => axis = a,
-        LossFunction::Hinge | LossFunction::SquaredHinge => {
-            if y_true.data.iter().all(|&t| t == 0.0 || t == 1.0) {
-                y_true = y_true.map(|t| 2.0 * t - 1.0);
-            }
+        LossFunction::Hinge | LossFunction::SquaredHinge if y_true.data.iter().all(|&t| t == 0.0 || t == 1.0) => {
+            y_true = y_true.map(|t| 2.0 * t - 1.0);
         }
         _ => {}
     }
