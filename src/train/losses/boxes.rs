@@ -167,3 +167,76 @@ fn ratio(expr: &mut Expr, a: ValueId, b: ValueId) -> Result<ValueId> {
     let b = expr.at_least(b, EPSILON)?;
     expr.div(a, b)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::autodiff::gradients;
+    use crate::graph::Graph;
+    use crate::tensor::{Tensor, TensorType};
+    use crate::train::losses::{Loss, LossFunction, Reduction};
+
+    /// The losses of rows of boxes, and the gradient of their sum by the predictions.
+    fn run(kind: BoxOverlap, t: &[[f32; 4]], p: &[[f32; 4]]) -> (Vec<f32>, Vec<f32>) {
+        let tensor = |rows: &[[f32; 4]]| Tensor::f32([rows.len(), 4], rows.concat()).unwrap();
+        let mut graph = Graph::new();
+        let [y_true, y_pred] = ["t", "p"].map(|name| graph.input(name, DType::F32, vec![None, Some(4)]));
+        let each = Loss { function: LossFunction::Boxes(kind), reduction: Reduction::None };
+        let values = each.build(&mut graph, y_true, y_pred, None).unwrap();
+        let sum = Loss { reduction: Reduction::Sum, ..each }.build(&mut graph, y_true, y_pred, None).unwrap();
+        let kinds = [TensorType::f32([t.len(), 4]), TensorType::f32([p.len(), 4])];
+        let slope = gradients(&mut graph, &kinds, sum, &[y_pred]).unwrap()[0].unwrap();
+        graph.output("values", values);
+        graph.output("slope", slope);
+        let results = crate::reference::run(&graph, &[tensor(t), tensor(p)]).unwrap();
+        (results[0].as_f32().unwrap().to_vec(), results[1].as_f32().unwrap().to_vec())
+    }
+
+    fn near(got: &[f32], want: &[f64]) {
+        assert_eq!(got.len(), want.len());
+        got.iter().zip(want).for_each(|(a, b)| assert!((*a as f64 - b).abs() < 2e-6, "{got:?} instead of {want:?}"));
+    }
+
+    const T: [[f32; 4]; 3] = [[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 3.0, 2.0]];
+    /// Half over the first, apart from the second, the third itself.
+    const P: [[f32; 4]; 3] = [[0.0, 1.0, 2.0, 3.0], [2.0, 0.0, 3.0, 4.0], [1.0, 1.0, 3.0, 2.0]];
+
+    #[test]
+    fn overlaps_by_hand() {
+        near(&run(BoxOverlap::IoU, &T, &P).0, &[1.0 - 1.0 / 3.0, 1.0, 0.0]);
+        // The smallest boxes around both are filled, and have 12 with 7 of it empty.
+        near(&run(BoxOverlap::GIoU, &T, &P).0, &[1.0 - 1.0 / 3.0, 1.0 + 7.0 / 12.0, 0.0]);
+        // Centres apart by 1 and by (2, 1.5), diagonals of 13 and 25, squared.
+        let distance = [1.0 - 1.0 / 3.0 + 1.0 / 13.0, 1.0 + 6.25 / 25.0];
+        near(&run(BoxOverlap::DIoU, &T, &P).0, &[distance[0], distance[1], 0.0]);
+        // Equal shapes in the first pair; 1:1 against 1:4 in the second.
+        let v = 4.0 / std::f64::consts::PI.powi(2) * (1f64.atan() - 0.25f64.atan()).powi(2);
+        near(&run(BoxOverlap::CIoU, &T, &P).0, &[distance[0], distance[1] + v * v / (1.0 + v), 0.0]);
+    }
+
+    #[test]
+    fn boxes_apart_are_drawn_together_by_all_but_the_plain_one() {
+        assert_eq!(run(BoxOverlap::IoU, &T[1..2], &P[1..2]).1, [0.0; 4]);
+        for kind in [BoxOverlap::GIoU, BoxOverlap::DIoU, BoxOverlap::CIoU] {
+            let (_, slope) = run(kind, &T[1..2], &P[1..2]);
+            assert!(slope.iter().all(|g| g.is_finite()) && slope[0] > 0.0, "{kind:?}: {slope:?}");
+            // Against a difference quotient.
+            let moved = |d: f32| run(kind, &T[1..2], &[[2.0 + d, 0.0, 3.0, 4.0]]).0[0];
+            let quotient = (moved(0.01) - moved(-0.01)) / 0.02;
+            assert!((slope[0] - quotient).abs() < 1e-3, "{kind:?}: {} by differences {quotient}", slope[0]);
+        }
+    }
+
+    #[test]
+    fn the_angle_is_the_arc_tangent() {
+        let sizes = [(1.0f32, 3.0f32), (3.0, 1.0), (1.0, 1.0), (0.0, 2.0), (2.0, 0.0), (0.3, 0.31), (7.0, 0.01)];
+        let mut graph = Graph::new();
+        let column =
+            |f: &dyn Fn(&(f32, f32)) -> f32| Tensor::f32([sizes.len()], sizes.iter().map(f).collect::<Vec<_>>());
+        let [a, b] = [column(&|s| s.0), column(&|s| s.1)].map(|t| graph.constant("size", t.unwrap()));
+        let y = angle(&mut Expr::new(&mut graph, "angle"), [a, b]).unwrap();
+        graph.output("y", y);
+        let got = crate::reference::run(&graph, &[]).unwrap();
+        near(got[0].as_f32().unwrap(), &sizes.map(|(a, b)| (a as f64).atan2(b as f64)));
+    }
+}
