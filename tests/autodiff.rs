@@ -24,6 +24,7 @@ fn is_gradient(op: &Op) -> bool {
             | Op::AvgPool2dBackward(_)
             | Op::ResizeBackward(_)
             | Op::BatchNormBackward(_)
+            | Op::OptimizerStep(_)
     )
 }
 

@@ -18,7 +18,7 @@ const BEGIN: &str = "<!-- operations: written and checked by tests/documents.rs 
 const END: &str = "<!-- end of operations -->";
 
 /// Every op, in the order of the enum, with what its row says beside the name.
-const ROWS: [(&str, &str); 31] = [
+const ROWS: [(&str, &str); 33] = [
     ("Conv2d", "any stride, dilation, groups and padding; bias, activation, residual fused"),
     ("DepthwiseConv2d", "any stride, dilation, padding, multiplier; the same fused"),
     ("ConvTranspose2d", "any stride and padding; the same fused"),
@@ -53,6 +53,8 @@ const ROWS: [(&str, &str); 31] = [
     ("BatchNormStatistics", "mean and variance of a batch"),
     ("BatchNormBackward", "gradient of batch normalisation by input, scale and offset"),
     ("UnaryBackward", "gradients of activations and functions; Keras' choice at kinks"),
+    ("Random", "uniform and normal numbers from a seed and a counter, the same bits everywhere"),
+    ("OptimizerStep", "SGD, momentum, RMSprop, Adam, Adamax, Nadam, Adagrad, Adadelta: weights and slots in place"),
 ];
 
 /// The op's row; the compiler asks for new ones here.
@@ -89,6 +91,8 @@ fn row(op: &Op) -> usize {
         Op::BatchNormStatistics(_) => "BatchNormStatistics",
         Op::BatchNormBackward(_) => "BatchNormBackward",
         Op::UnaryBackward(_) => "UnaryBackward",
+        Op::Random(_) => "Random",
+        Op::OptimizerStep(_) => "OptimizerStep",
     };
     ROWS.iter().position(|(n, _)| *n == name).expect("every op has a row")
 }

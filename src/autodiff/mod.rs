@@ -121,6 +121,8 @@ fn differentiate(tape: &mut Tape, site: &Site) -> Result<Vec<Option<ValueId>>> {
         Op::Pad(op) => layout::pad(tape, op, site),
         Op::Reshape(_) => layout::reshape(tape, site),
         Op::Transpose(op) => layout::transpose(tape, op, site),
+        // Noise depends on nothing.
+        Op::Random(_) => Ok(vec![None; 2]),
         Op::Gather(op) => select::gather(tape, op, site),
         Op::TopK(_) => select::top_k(tape, site),
         Op::BatchNormStatistics(_) => normalize::statistics(tape, site),
@@ -134,7 +136,8 @@ fn differentiate(tape: &mut Tape, site: &Site) -> Result<Vec<Option<ValueId>>> {
         | Op::AvgPool2dBackward(_)
         | Op::ResizeBackward(_)
         | Op::BatchNormBackward(_)
-        | Op::UnaryBackward(_) => {
+        | Op::UnaryBackward(_)
+        | Op::OptimizerStep(_) => {
             Err(Error::unsupported(format!("{} has no gradient", site.node.op.operator().name())))
         }
     }

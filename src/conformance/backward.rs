@@ -1,12 +1,71 @@
-//! Gradients of element-wise functions.
+//! Gradients of element-wise functions, and what else a training step has: random numbers, updates.
 
 use super::Case;
 use super::elementwise::activations;
 use super::generate::Net;
-use crate::ops::{Saved, Unary, UnaryBackward};
+use crate::ops::{OptimizerStep, Random, RandomKind, Saved, Unary, UnaryBackward, UpdateRule};
 use crate::tensor::Tensor;
 
 pub(super) fn cases(cases: &mut Vec<Case>) {
+    functions(cases);
+    random(cases);
+    updates(cases);
+}
+
+fn random(cases: &mut Vec<Case>) {
+    for (name, kind) in [("uniform", RandomKind::Uniform), ("normal", RandomKind::Normal)] {
+        for (tag, shape, seed, counter) in [
+            ("image", &[2, 5, 7, 3][..], 1, 0),
+            ("step", &[2, 5, 7, 3], 1, 1),
+            ("seed", &[2, 5, 7, 3], u32::MAX, 1),
+            ("negative", &[130], 77, i32::MIN),
+            ("scalar", &[], 3, 4),
+            ("large", &[150, 333], 3, 4),
+        ] {
+            let mut net = Net::new(format!("random/{name}_{tag}"));
+            let counter = net.feed(Tensor::i32([1], vec![counter]).expect("fits"));
+            let like = net.random.tensor(shape, -1.0, 1.0);
+            let like = net.constant(like);
+            let y = net.op(Random { kind, seed }, &[like, counter]);
+            cases.push(net.done(&[y]));
+        }
+    }
+}
+
+fn updates(cases: &mut Vec<Case>) {
+    let (rho, beta_1, beta_2, epsilon) = (0.9, 0.9, 0.999, 1e-3);
+    for rule in [
+        UpdateRule::Sgd,
+        UpdateRule::Momentum { nesterov: false },
+        UpdateRule::Momentum { nesterov: true },
+        UpdateRule::RmsProp { rho, epsilon },
+        UpdateRule::RmsPropMomentum { rho, epsilon },
+        UpdateRule::Adam { beta_1, beta_2, epsilon },
+        UpdateRule::Adamax { beta_1, beta_2, epsilon },
+        UpdateRule::Nadam { beta_1, beta_2, epsilon },
+        UpdateRule::Adagrad { epsilon },
+        UpdateRule::Adadelta { rho, epsilon },
+    ] {
+        for (tag, shape, weight_decay) in [
+            ("kernel", &[3, 3, 5, 7][..], 0.0),
+            ("bias", &[7], 0.01),
+            ("scalar", &[], 0.0),
+            ("large", &[131, 257], 0.1),
+        ] {
+            let name = format!("update/{}_{tag}", rule.name().to_lowercase());
+            let mut net = Net::new(name);
+            let [w, g] = [(); 2].map(|_| net.random.tensor(shape, -1.0, 1.0));
+            let coefficients = net.random.tensor(&[rule.coefficients()], 0.05, 0.9);
+            let slots: Vec<Tensor> = (0..rule.slots()).map(|_| net.random.tensor(shape, 0.0, 1.0)).collect();
+            let mut operands = vec![net.feed(w), net.feed(g), net.feed(coefficients)];
+            operands.extend(slots.into_iter().map(|slot| net.feed(slot)));
+            let outputs = net.ops(OptimizerStep { rule, weight_decay }, &operands);
+            cases.push(net.done(&outputs));
+        }
+    }
+}
+
+fn functions(cases: &mut Vec<Case>) {
     let mut push = |name: String, of: Unary, x: Tensor| {
         let mut net = Net::new(format!("unary_backward/{name}"));
         let dy = net.random.tensor(x.shape(), -2.0, 2.0);

@@ -12,8 +12,10 @@ mod index;
 mod layout;
 mod matmul;
 mod normalize;
+mod optimizer_step;
 mod pool;
 mod pool_backward;
+mod random;
 mod reduce;
 mod resize;
 mod resize_backward;
@@ -31,8 +33,11 @@ pub use elementwise::{Binary, BinaryKind, Cast, Unary};
 pub use layout::{Concat, Pad, PadMode, Reshape, ReshapeDim, Slice, SliceAxis, Transpose};
 pub use matmul::MatMul;
 pub use normalize::{BatchNorm, LogSoftmax, Softmax};
+pub use optimizer_step::{OptimizerStep, UpdateRule};
 pub use pool::{Pool2d, PoolKind};
 pub use pool_backward::{AvgPool2dBackward, MaxPool2dBackward};
+pub use random::{Random, RandomKind};
+pub(crate) use random::{fraction as random_fraction, hash as random_hash};
 pub use reduce::{Reduce, ReduceKind};
 pub use resize::{Border, Coordinates, NearestRounding, Resize, ResizeMode, ResizeSize, Sampling, SamplingKernel};
 pub use resize_backward::ResizeBackward;
@@ -120,6 +125,8 @@ pub enum Op {
     BatchNormStatistics(BatchNormStatistics),
     BatchNormBackward(BatchNormBackward),
     UnaryBackward(UnaryBackward),
+    Random(Random),
+    OptimizerStep(OptimizerStep),
 }
 
 impl Op {
@@ -157,6 +164,8 @@ impl Op {
             Op::BatchNormStatistics(op) => op,
             Op::BatchNormBackward(op) => op,
             Op::UnaryBackward(op) => op,
+            Op::Random(op) => op,
+            Op::OptimizerStep(op) => op,
         }
     }
 
@@ -194,6 +203,8 @@ impl Op {
             Op::BatchNormStatistics(op) => op,
             Op::BatchNormBackward(op) => op,
             Op::UnaryBackward(op) => op,
+            Op::Random(op) => op,
+            Op::OptimizerStep(op) => op,
         }
     }
 
@@ -271,7 +282,9 @@ into_op!(
     ResizeBackward,
     BatchNormStatistics,
     BatchNormBackward,
-    UnaryBackward
+    UnaryBackward,
+    Random,
+    OptimizerStep
 );
 
 /// Errors unless the number of inputs is `count`.

@@ -16,8 +16,10 @@ mod layout;
 mod math;
 mod matmul;
 mod memory;
+mod optimizer_step;
 mod outer;
 mod pool;
+mod random;
 mod reduce;
 mod resize;
 mod select;
@@ -111,6 +113,8 @@ fn kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
             return Err(Error::unsupported(format!("{} on the CPU", op.operator().name())));
         }
         Op::UnaryBackward(op) => unary_backward::compile(op),
+        Op::Random(op) => random::compile(op),
+        Op::OptimizerStep(op) => optimizer_step::compile(op),
         Op::Reshape(_) => return Err(Error::invalid("a reshape is no step of a plan")),
         Op::BatchNorm(_) => return Err(Error::unsupported("batch normalisation; fold it with `passes::optimize`")),
     })

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::variant::Variant;
-use super::{depthwise, elementwise, gemm, layout, pool, reduce, resize, select, softmax, topk, unary_backward};
+use super::{
+    depthwise, elementwise, gemm, layout, pool, reduce, resize, select, softmax, topk, unary_backward, update,
+};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Types, ValueId};
 use crate::ops::Op;
@@ -117,6 +119,8 @@ impl<'a> Lowering<'a> {
             | Op::BatchNormStatistics(_)
             | Op::BatchNormBackward(_) => Err(Error::unsupported(format!("{} on WebGPU", node.op.operator().name()))),
             Op::UnaryBackward(op) => unary_backward::lower(self, *op, node),
+            Op::Random(op) => update::random(self, *op, node),
+            Op::OptimizerStep(op) => update::update(self, *op, node),
             Op::Reshape(_) => Err(Error::invalid("a reshape moves nothing and is no step")),
             Op::BatchNorm(_) => {
                 Err(Error::unsupported("batch normalisation must be folded first (passes::optimize does it)"))

@@ -23,6 +23,7 @@ mod select;
 mod softmax;
 mod topk;
 mod unary_backward;
+mod update;
 mod variable;
 mod variant;
 

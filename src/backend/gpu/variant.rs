@@ -1,7 +1,9 @@
 //! Which shader, specialised how: one typed key per kernel family.
 
 use super::preprocess::{as_text, bare, bare_length, expand};
-use super::{depthwise, elementwise, gemm, image, layout, pool, reduce, resize, select, softmax, topk, unary_backward};
+use super::{
+    depthwise, elementwise, gemm, image, layout, pool, reduce, resize, select, softmax, topk, unary_backward, update,
+};
 use crate::error::{Error, Result};
 use crate::ops::{Operator, Unary};
 
@@ -43,6 +45,8 @@ const SOURCES: &[(&str, &str)] = &[
     shader!("topk_global.wgsl"),
     shader!("unary.wgsl"),
     shader!("unary_backward.wgsl"),
+    shader!("random.wgsl"),
+    shader!("update.wgsl"),
 ];
 
 /// Names and values for the preprocessor.
@@ -85,6 +89,8 @@ macro_rules! variants {
 variants! {
     Unary: elementwise::UnaryKey,
     UnaryBackward: unary_backward::UnaryBackwardKey,
+    Random: update::RandomKey,
+    Update: update::UpdateKey,
     Binary: elementwise::BinaryKey,
     Cast: elementwise::CastKey,
     Copy: layout::CopyKey,
