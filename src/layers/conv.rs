@@ -131,7 +131,9 @@ impl<const N: usize> Layer for Conv<N> {
             },
             self.groups,
         )?;
-        Ok(vec![self.activation.lower(scope, y)?])
+        let y = self.activation.lower(scope, y)?;
+        scope.penalize(&self.activity_regularizer, y);
+        Ok(vec![y])
     }
 }
 

@@ -66,6 +66,8 @@ impl Layer for Dense {
         }
         let epilogue = Epilogue { bias: self.use_bias, ..Default::default() };
         let y = scope.add(MatMul { epilogue, ..Default::default() }, &operands)?;
-        Ok(vec![self.activation.lower(scope, y)?])
+        let y = self.activation.lower(scope, y)?;
+        scope.penalize(&self.activity_regularizer, y);
+        Ok(vec![y])
     }
 }

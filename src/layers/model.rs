@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::json::InputLayer;
-use super::scope::{Scope, Weights};
+use super::scope::{Finished, Scope, Weights};
 use super::{Constraint, Layer, Mode, Regularizer, WeightSpec};
 use crate::error::{Error, Result};
 use crate::graph::{Dims, Graph, ValueId};
@@ -99,6 +99,8 @@ pub struct Lowered {
     /// What weights (by position) are to hold after a training step, apart from what an optimizer does: moving
     /// statistics.
     pub updates: Vec<(usize, ValueId)>,
+    /// Outputs of layers whose sizes are penalised in training.
+    pub activities: Vec<(Regularizer, ValueId)>,
 }
 
 /// Builds a [`Model`], layer by layer. Every layer is checked against its inputs as it is added.
@@ -491,15 +493,16 @@ impl Model {
         for (value, (name, _)) in outputs.iter().zip(self.outputs()) {
             scope.output(name, *value);
         }
-        let (graph, known, updates) = scope.finish();
+        let Finished { graph, known, updates, activities } = scope.finish();
         let unknown = || Error::invalid("an update of a weight that the model does not have");
         let update = |(path, value): (String, ValueId)| Ok((*self.by_name.get(&path).ok_or_else(unknown)?, value));
         Ok(Lowered {
-            graph: graph.into_graph(),
+            graph,
             inputs,
             outputs,
             weights: self.weights.iter().map(|w| known.get(&w.name).copied()).collect(),
             updates: updates.into_iter().map(update).collect::<Result<_>>()?,
+            activities,
         })
     }
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::WeightSpec;
+use super::{Regularizer, WeightSpec};
 use crate::error::{Error, Result};
-use crate::graph::{Dims, TypedGraph, ValueId};
+use crate::graph::{Dims, Graph, TypedGraph, ValueId};
 use crate::ops::{Op, Reduce, ReduceKind, Reshape, ReshapeDim};
 use crate::tensor::{DType, Tensor};
 
@@ -29,6 +29,17 @@ pub enum Mode {
     Training,
 }
 
+/// A graph, and what layers said about it.
+pub(super) struct Finished {
+    pub graph: Graph,
+    /// Every weight's value by path.
+    pub known: HashMap<String, ValueId>,
+    /// What weights (by path) are to hold after a training step.
+    pub updates: Vec<(String, ValueId)>,
+    /// Outputs of layers that are penalised.
+    pub activities: Vec<(Regularizer, ValueId)>,
+}
+
 /// The place where layers add their ops.
 pub struct Scope<'a> {
     graph: TypedGraph,
@@ -41,12 +52,21 @@ pub struct Scope<'a> {
     /// The layer, or one around it, is not to be trained.
     frozen: bool,
     updates: Vec<(String, ValueId)>,
+    activities: Vec<(Regularizer, ValueId)>,
 }
 
 impl<'a> Scope<'a> {
     pub(super) fn new(weights: Weights<'a>, mode: Mode) -> Self {
-        let (graph, known, updates) = (TypedGraph::new(), HashMap::new(), Vec::new());
-        Scope { graph, weights, known, path: String::new(), mode, frozen: false, updates }
+        Scope {
+            graph: TypedGraph::new(),
+            weights,
+            known: HashMap::new(),
+            path: String::new(),
+            mode,
+            frozen: false,
+            updates: Vec::new(),
+            activities: Vec::new(),
+        }
     }
 
     /// Runs `f` as the layer of this name, within the layer that is being lowered.
@@ -92,9 +112,10 @@ impl<'a> Scope<'a> {
         self.graph.output(name, value);
     }
 
-    /// The graph; every weight's value in it by path; and what weights are to hold after a training step.
-    pub(super) fn finish(self) -> (TypedGraph, HashMap<String, ValueId>, Vec<(String, ValueId)>) {
-        (self.graph, self.known, self.updates)
+    /// What was made.
+    pub(super) fn finish(self) -> Finished {
+        let Scope { graph, known, updates, activities, .. } = self;
+        Finished { graph: graph.into_graph(), known, updates, activities }
     }
 
     /// How the model runs.
@@ -134,6 +155,11 @@ impl<'a> Scope<'a> {
     /// After a training step the weight of this role is to hold `value`.
     pub fn update(&mut self, role: &str, value: ValueId) {
         self.updates.push((format!("{}/{role}", self.path), value));
+    }
+
+    /// In training, adds a penalty of a layer's output to the loss (Keras' `activity_regularizer`).
+    pub fn penalize(&mut self, regularizer: &Option<Regularizer>, output: ValueId) {
+        self.activities.extend(regularizer.filter(|_| self.mode == Mode::Training).map(|r| (r, output)));
     }
 
     /// Adds an op under the layer's name.

@@ -14,9 +14,11 @@ pub mod losses;
 pub mod metrics;
 pub mod optimizers;
 pub mod schedules;
+mod trainer;
 
 pub use config::Config;
 pub use expr::Operand;
+pub use trainer::{Batch, Compile, Logs, Trainer};
 
 /// Position of the largest value, the first of equals; 0 for none.
 pub(crate) fn arg_max(values: &[f32]) -> usize {
