@@ -8,8 +8,11 @@ use crate::error::{Error, Result};
 use crate::layers::{self, Layer, Mode, Model, ModelBuilder};
 use crate::tensor::Tensor;
 
+/// What a case calls weights, and what the layer does.
+pub(super) type Roles = &'static [(&'static str, &'static str)];
+
 /// TensorFlow functions that are a layer here: its class, the roles of its weights, and names of arguments that differ.
-fn function(op: &str) -> Option<(&'static str, &'static [(&'static str, &'static str)])> {
+fn function(op: &str) -> Option<(&'static str, Roles)> {
     Some(match op {
         "tf.nn.conv2d" => ("Conv2D", &[("filters", "kernel")]),
         "tf.nn.depthwise_conv2d" => ("DepthwiseConv2D", &[("filter", "kernel")]),
@@ -19,7 +22,7 @@ fn function(op: &str) -> Option<(&'static str, &'static [(&'static str, &'static
 }
 
 /// The layer of a case, and what the case calls its weights.
-pub(super) fn layer(op: &str, config: &Json) -> Result<(Box<dyn Layer>, &'static [(&'static str, &'static str)])> {
+pub(super) fn layer(op: &str, config: &Json) -> Result<(Box<dyn Layer>, Roles)> {
     let empty = Map::new();
     let mut config = config.as_object().unwrap_or(&empty).clone();
     let (class, roles) = match function(op) {

@@ -31,6 +31,9 @@ pub struct Packed {
     columns: usize,
 }
 
+/// Fills a panel: its first column, its width, its valid columns, the cells after the bias.
+type FillPanel<'a> = dyn Fn(usize, usize, usize, &mut [f32]) + Sync + 'a;
+
 impl Packed {
     /// Room for `taps * depth` rows of `columns`.
     pub fn new(taps: usize, depth: usize, columns: usize) -> Self {
@@ -81,7 +84,7 @@ impl Packed {
     }
 
     /// Has every panel filled: by its first column, its width, its valid columns and the cells after the bias.
-    fn fill_panels(&mut self, bias: Option<&[f32]>, panel: &(dyn Fn(usize, usize, usize, &mut [f32]) + Sync)) {
+    fn fill_panels(&mut self, bias: Option<&[f32]>, panel: &FillPanel) {
         let Packed { taps, depth, columns, .. } = *self;
         let (panels, height) = (self.panels(), 1 + taps * depth);
         let parts = if height * columns < PARALLEL_PACKING { 1 } else { panels.min(TASKS_PER_THREAD * threads()) };
