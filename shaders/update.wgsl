@@ -7,10 +7,10 @@ struct Params {
     vectors: u32,
     weight_decay: f32,
     a: f32, // beta_1 or rho
-    b: f32, // beta_2
-    epsilon: f32,
     rest_a: f32, // 1 - a
+    b: f32, // beta_2
     rest_b: f32,
+    epsilon: f32,
 }
 
 @group(0) @binding(__COUNTER__) var<uniform> params: Params;

@@ -18,14 +18,14 @@ pub enum UpdateRule {
     /// `v = rho v + (1 - rho) g^2`, `w -= lr g / sqrt(v + epsilon)`. Keeps `v`.
     RmsProp {
         /// How much of the average stays.
-        rho: f32,
+        rho: f64,
         /// Inside the root.
         epsilon: f32,
     },
     /// As [`UpdateRule::RmsProp`], the step `s = c1 s + lr g / sqrt(v + epsilon)`, `w -= s`. Keeps `v` and `s`.
     RmsPropMomentum {
         /// How much of the average stays.
-        rho: f32,
+        rho: f64,
         /// Inside the root.
         epsilon: f32,
     },
@@ -33,9 +33,9 @@ pub enum UpdateRule {
     /// `v`; `c1 = lr sqrt(1 - beta_2^t) / (1 - beta_1^t)`. AdamW is this with weight decay.
     Adam {
         /// How much of the gradients' average stays.
-        beta_1: f32,
+        beta_1: f64,
         /// How much of the squares' average stays.
-        beta_2: f32,
+        beta_2: f64,
         /// Outside the root.
         epsilon: f32,
     },
@@ -43,18 +43,18 @@ pub enum UpdateRule {
     /// `c1 = lr / (1 - beta_1^t)`.
     Adamax {
         /// How much of the gradients' average stays.
-        beta_1: f32,
+        beta_1: f64,
         /// How much of the norm stays.
-        beta_2: f32,
+        beta_2: f64,
         /// Added to the norm.
         epsilon: f32,
     },
     /// `m` and `v` as in Adam, `w -= (c1 m + c2 g) / (sqrt(c3 v) + epsilon)`. Keeps `m` and `v`.
     Nadam {
         /// How much of the gradients' average stays.
-        beta_1: f32,
+        beta_1: f64,
         /// How much of the squares' average stays.
-        beta_2: f32,
+        beta_2: f64,
         /// Outside the root.
         epsilon: f32,
     },
@@ -67,7 +67,7 @@ pub enum UpdateRule {
     /// `w -= lr d`. Keeps `a` and `b`.
     Adadelta {
         /// How much of the averages stays.
-        rho: f32,
+        rho: f64,
         /// Inside the roots.
         epsilon: f32,
     },
@@ -101,18 +101,20 @@ impl UpdateRule {
         }
     }
 
-    /// The attributes `[a, b, epsilon]` that kernels compute with.
-    pub(crate) fn attributes(&self) -> [f32; 3] {
-        match *self {
-            UpdateRule::Sgd | UpdateRule::Momentum { .. } => [0.0; 3],
+    /// What kernels compute with, rounded once: `[a, 1 - a, b, 1 - b, epsilon]`. (From a rounded 0.999 the difference to
+    /// 1 would be off by one part in 75 000.)
+    pub(crate) fn attributes(&self) -> [f32; 5] {
+        let (a, b, epsilon) = match *self {
+            UpdateRule::Sgd | UpdateRule::Momentum { .. } => (0.0, 0.0, 0.0),
             UpdateRule::RmsProp { rho, epsilon }
             | UpdateRule::RmsPropMomentum { rho, epsilon }
-            | UpdateRule::Adadelta { rho, epsilon } => [rho, 0.0, epsilon],
+            | UpdateRule::Adadelta { rho, epsilon } => (rho, 0.0, epsilon),
             UpdateRule::Adam { beta_1, beta_2, epsilon }
             | UpdateRule::Adamax { beta_1, beta_2, epsilon }
-            | UpdateRule::Nadam { beta_1, beta_2, epsilon } => [beta_1, beta_2, epsilon],
-            UpdateRule::Adagrad { epsilon } => [0.0, 0.0, epsilon],
-        }
+            | UpdateRule::Nadam { beta_1, beta_2, epsilon } => (beta_1, beta_2, epsilon),
+            UpdateRule::Adagrad { epsilon } => (0.0, 0.0, epsilon),
+        };
+        [a as f32, (1.0 - a) as f32, b as f32, (1.0 - b) as f32, epsilon]
     }
 
     /// The name, of the op too.
@@ -134,8 +136,8 @@ impl UpdateRule {
     /// The new weight and slots from the weight, the gradient, the slots and the coefficients.
     fn update(&self, w: f64, g: f64, [s, t]: [f64; 2], c: &[f32]) -> (f64, [f64; 2]) {
         let c = |i: usize| c[i] as f64;
-        let approach = |old: f64, new: f64, beta: f32| old + (1.0 - beta as f64) * (new - old);
-        let decay = |old: f64, new: f64, rho: f32| rho as f64 * old + (1.0 - rho as f64) * new;
+        let approach = |old: f64, new: f64, beta: f64| old + (1.0 - beta) * (new - old);
+        let decay = |old: f64, new: f64, rho: f64| rho * old + (1.0 - rho) * new;
         match *self {
             UpdateRule::Sgd => (w - c(0) * g, [s, t]),
             UpdateRule::Momentum { nesterov } => {
@@ -156,7 +158,7 @@ impl UpdateRule {
                 (w - c(1) * m / (v.sqrt() + epsilon as f64), [m, v])
             }
             UpdateRule::Adamax { beta_1, beta_2, epsilon } => {
-                let (m, u) = (approach(s, g, beta_1), (beta_2 as f64 * t).max(g.abs()));
+                let (m, u) = (approach(s, g, beta_1), (beta_2 * t).max(g.abs()));
                 (w - c(1) * m / (u + epsilon as f64), [m, u])
             }
             UpdateRule::Nadam { beta_1, beta_2, epsilon } => {

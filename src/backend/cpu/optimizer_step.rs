@@ -56,9 +56,7 @@ fn update(op: &OptimizerStep, c: &[f32], w: &mut [f32], g: &[f32], s: &mut [f32]
     let splat = F32x4::splat;
     let coefficient = |i: usize| splat(c.get(i).copied().unwrap_or(0.0));
     let (rate, c1, c2, c3) = (coefficient(0), coefficient(1), coefficient(2), coefficient(3));
-    let [a, b, epsilon] = op.rule.attributes();
-    let (rest_a, rest_b) = (splat(1.0 - a), splat(1.0 - b));
-    let (a, b, epsilon) = (splat(a), splat(b), splat(epsilon));
+    let [a, rest_a, b, rest_b, epsilon] = op.rule.attributes().map(splat);
     // Minus the share that decay takes.
     let share = splat(-c[0] * op.weight_decay);
     let decayed = |w: F32x4| F32x4::madd(w, share, w);

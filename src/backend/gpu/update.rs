@@ -85,22 +85,16 @@ impl Kernel for UpdateKey {
 struct UpdateParams {
     vectors: u32,
     weight_decay: f32,
-    attributes: [f32; 2],
-    epsilon: f32,
-    /// One minus the attributes, rounded once, as on the CPU.
-    rest: [f32; 2],
+    attributes: [f32; 5],
     _pad: u32,
 }
 
 pub(super) fn update(lowering: &mut Lowering, op: OptimizerStep, node: &Node) -> Result<()> {
     let vectors = lowering.shape(output(node)).elements().div_ceil(4);
-    let [a, b, epsilon] = op.rule.attributes();
     let params = UpdateParams {
         vectors: vectors as u32,
         weight_decay: op.weight_decay,
-        attributes: [a, b],
-        epsilon,
-        rest: [1.0 - a, 1.0 - b],
+        attributes: op.rule.attributes(),
         _pad: 0,
     };
     // The outputs hold the inputs that they update (`Operator::in_place`).

@@ -18,11 +18,19 @@ use super::schedules::Schedule;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, ValueId};
 use crate::layers::Constraint;
-use crate::ops::{Slice, SliceAxis};
+use crate::ops::{OptimizerStep, Slice, SliceAxis};
 use crate::tensor::{DType, Tensor, TensorType};
 
 pub use clip::Clip;
 pub use rules::Rule;
+
+/// The step's input in a graph.
+struct Coefficients {
+    /// The whole vector.
+    all: ValueId,
+    /// Its elements.
+    each: Vec<ValueId>,
+}
 
 /// Name of the input of an update graph that takes [`Optimizer::step_input`].
 pub const STEP: &str = "optimizer/step";
@@ -158,15 +166,16 @@ impl Optimizer {
         let count = self.step_input(0).shape().elements();
         let step = graph.input(STEP, DType::F32, vec![Some(count)]);
         let mut expr = Expr::new(graph, STEP);
-        let coefficients = (0..count)
+        let each = (0..count)
             .map(|i| expr.op(Slice { axes: vec![SliceAxis::range(i, i + 1)] }.into(), &[step]))
             .collect::<Result<Vec<_>>>()?;
+        let coefficients = Coefficients { all: step, each };
         let names: Vec<String> = parameters.iter().map(|p| graph.values()[p.variable.index()].name.clone()).collect();
         let mut slots = Vec::with_capacity(parameters.len());
         let mut gradients = Vec::with_capacity(parameters.len());
         for (parameter, name) in parameters.iter().zip(&names) {
             slots.push(self.declare(graph, parameter, name).map_err(|e| e.at(name))?);
-            gradients.push(self.gather(graph, parameter, &slots[gradients.len()], &coefficients)?);
+            gradients.push(self.gather(graph, parameter, &slots[gradients.len()], &coefficients.each)?);
         }
         if let Some(clip) = &self.clip {
             gradients = clip.apply(&mut Expr::new(graph, STEP), &gradients)?;
@@ -215,21 +224,35 @@ impl Optimizer {
         parameter: &Parameter,
         gradient: ValueId,
         slots: &[ValueId],
-        coefficients: &[ValueId],
+        coefficients: &Coefficients,
         name: &str,
     ) -> Result<()> {
         let label = format!("optimizer/{name}");
         let mut expr = Expr::new(graph, &label);
         let mut weight = parameter.variable;
-        if let Some(decay) = self.weight_decay.filter(|_| parameter.decays) {
-            // w - w wd lr
-            let share = expr.scale(weight, decay)?;
-            let share = expr.mul(share, coefficients[0])?;
-            weight = expr.sub(weight, share)?;
-        }
         let (averages, others) = slots.split_at(self.average.is_some() as usize);
         let own = &others[self.accumulate.is_some() as usize..];
-        let (mut new, mut kept) = self.rule.update(&mut expr, weight, gradient, own, coefficients)?;
+        let decay = self.weight_decay.filter(|_| parameter.decays);
+        let (mut new, mut kept) = match self.rule.fused().filter(|_| self.accumulate.is_none()) {
+            // One pass over memory, in place.
+            Some(rule) => {
+                let step = OptimizerStep { rule, weight_decay: decay.unwrap_or(0.0) };
+                let inputs = [&[weight, gradient, coefficients.all], own].concat();
+                let mut results = expr.graph.push(&label, step, &inputs)?;
+                let kept = results.split_off(1);
+                (results[0], kept)
+            }
+            None => {
+                if let Some(decay) = decay {
+                    // w - w wd lr
+                    let share = expr.scale(weight, decay)?;
+                    let share = expr.mul(share, coefficients.each[0])?;
+                    weight = expr.sub(weight, share)?;
+                }
+                self.rule.update(&mut expr, weight, gradient, own, &coefficients.each)?
+            }
+        };
+        let coefficients = &coefficients.each;
         if self.accumulate.is_some() {
             let updates = coefficients[self.flag()];
             new = choose(&mut expr, updates, new, parameter.variable)?;

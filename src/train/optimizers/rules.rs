@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::graph::ValueId;
-use crate::ops::{BinaryKind, Unary};
+use crate::ops::{BinaryKind, Unary, UpdateRule};
 use crate::train::expr::Expr;
 
 /// An update rule with Keras' arguments.
@@ -84,6 +84,27 @@ impl Rule {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The rule as one op, with the slots and coefficients in the same order; `None` for what is rarely asked for.
+    pub(super) fn fused(&self) -> Option<UpdateRule> {
+        Some(match *self {
+            Rule::Sgd { momentum: 0.0, .. } => UpdateRule::Sgd,
+            Rule::Sgd { nesterov, .. } => UpdateRule::Momentum { nesterov },
+            Rule::RmsProp { centered: true, .. } | Rule::Adam { amsgrad: true, .. } => return None,
+            Rule::RmsProp { rho, momentum, epsilon, .. } => {
+                if momentum > 0.0 {
+                    UpdateRule::RmsPropMomentum { rho, epsilon }
+                } else {
+                    UpdateRule::RmsProp { rho, epsilon }
+                }
+            }
+            Rule::Adam { beta_1, beta_2, epsilon, .. } => UpdateRule::Adam { beta_1, beta_2, epsilon },
+            Rule::Adamax { beta_1, beta_2, epsilon } => UpdateRule::Adamax { beta_1, beta_2, epsilon },
+            Rule::Nadam { beta_1, beta_2, epsilon } => UpdateRule::Nadam { beta_1, beta_2, epsilon },
+            Rule::Adagrad { epsilon, .. } => UpdateRule::Adagrad { epsilon },
+            Rule::Adadelta { rho, epsilon } => UpdateRule::Adadelta { rho, epsilon },
+        })
     }
 
     /// The new weight and what is kept now. `c` are the coefficients with the learning rate first.
