@@ -10,6 +10,7 @@ mod layer;
 mod network;
 mod set;
 mod tables;
+mod train;
 
 pub use set::{Check, Outcome, Set};
 
@@ -68,7 +69,19 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Families that are run, in the order of the table.
-pub const FAMILIES: &[&str] = &["layer", "network", "fullsize", "first_example", "shape", "error"];
+pub const FAMILIES: &[&str] = &[
+    "layer",
+    "network",
+    "fullsize",
+    "first_example",
+    "shape",
+    "error",
+    "loss",
+    "loss_in_model",
+    "metric",
+    "optimizer",
+    "training",
+];
 
 /// Runs one case; `None` if its family is not among [`FAMILIES`].
 pub fn run(set: &Set, case: &Json, backend: &Backend) -> Option<Outcome> {
@@ -80,6 +93,11 @@ pub fn run(set: &Set, case: &Json, backend: &Backend) -> Option<Outcome> {
         "first_example" => first_example::run(set, case, backend, &mut outcome),
         "shape" => tables::run_shapes(case, &mut outcome),
         "error" => tables::run_error(case, &mut outcome),
+        "loss" => train::run_loss(set, case, backend, &mut outcome),
+        "loss_in_model" => train::run_loss_in_model(set, case, backend, &mut outcome),
+        "metric" => train::run_metric(set, case, backend, &mut outcome),
+        "optimizer" => train::run_optimizer(set, case, backend, &mut outcome),
+        "training" => train::run_training(set, case, backend, &mut outcome),
         _ => return None,
     };
     if let Err(error) = result {

@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 
 /// The model of a graph: `[{name, class, config, inbound, output_shape, params}]`. Shapes and parameters of every layer
 /// are compared on the way.
-fn model(graph: &Json, outputs: &Json, outcome: &mut Outcome) -> Result<Model> {
+pub(super) fn model(graph: &Json, outputs: &Json, outcome: &mut Outcome) -> Result<Model> {
     let model = Model::from_json(&json!({"layers": graph, "outputs": outputs}), false)?;
     let rows: HashMap<String, crate::layers::Row> =
         model.summary().rows.into_iter().map(|row| (row.name.clone(), row)).collect();
