@@ -190,6 +190,22 @@ impl<T: Argument> Argument for Vec<T> {
     }
 }
 
+/// One value or several; one is written as itself. Keras' `axis`, and statistics of all channels or of each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Several<T>(pub Vec<T>);
+
+impl<T: Argument> Argument for Several<T> {
+    fn read(json: &Json) -> Result<Self> {
+        Vec::read(json).map(Several)
+    }
+    fn write(&self) -> Json {
+        match &self.0[..] {
+            [value] => value.write(),
+            _ => self.0.write(),
+        }
+    }
+}
+
 /// One size per spatial axis; a single number stands for all.
 impl<const N: usize> Argument for [usize; N] {
     fn read(json: &Json) -> Result<Self> {

@@ -10,7 +10,7 @@ use super::scope::{expect_rank, known_channels, one};
 use super::{Activation, Constraint, GLOROT_UNIFORM, Initializer, Layer, Regularizer, Scope, WeightSpec};
 use crate::error::{Error, Result};
 use crate::graph::{Dims, ValueId};
-use crate::ops::{Conv2d, Epilogue, Pad, PadMode, ReshapeDim, Slice, SliceAxis};
+use crate::ops::{Conv2d, Epilogue, Op, Pad, PadMode, ReshapeDim, Slice, SliceAxis};
 use crate::shape::{Padding, Window};
 
 keras_layer! {
@@ -252,4 +252,28 @@ pub(super) fn split_batch(scope: &mut Scope, depth: usize, x: ValueId) -> Result
     let dims = scope.dims(x).0;
     let rest = reshape_dims(&dims[1..], |axis| axis + 1);
     scope.reshape(&[&[ReshapeDim::Infer, ReshapeDim::Size(depth)], &rest[..]].concat(), x)
+}
+
+/// An op over height and width of `[batch, depth, height, width, channels]`.
+pub(super) fn per_slice(scope: &mut Scope, op: impl Into<Op>, x: ValueId) -> Result<ValueId> {
+    let depth = scope.dims(x)[1].ok_or_else(|| Error::unsupported("a volume of open depth"))?;
+    let images = merge_batch(scope, x)?;
+    let y = scope.add(op, &[images])?;
+    split_batch(scope, depth, y)
+}
+
+/// An op over the depth of `[batch, depth, height, width, channels]`, as the height of `[batch, depth, height * width,
+/// channels]`. It must leave the width as it is.
+pub(super) fn along_depth(scope: &mut Scope, op: impl Into<Op>, x: ValueId) -> Result<ValueId> {
+    let dims = scope.dims(x);
+    let target = match (dims[2], dims[3]) {
+        (Some(height), Some(width)) => [ReshapeDim::Size(height), ReshapeDim::Size(width)],
+        (Some(height), None) => [ReshapeDim::Size(height), ReshapeDim::Infer],
+        (None, Some(width)) => [ReshapeDim::Infer, ReshapeDim::Size(width)],
+        (None, None) => return Err(Error::unsupported("a volume of open height and width")),
+    };
+    let flat = [ReshapeDim::Copy(0), ReshapeDim::Copy(1), ReshapeDim::Infer, ReshapeDim::Copy(4)];
+    let flat = scope.reshape(&flat, x)?;
+    let y = scope.add(op, &[flat])?;
+    scope.reshape(&[ReshapeDim::Copy(0), ReshapeDim::Copy(1), target[0], target[1], ReshapeDim::Copy(3)], y)
 }

@@ -19,15 +19,26 @@
 //! # }
 //! ```
 
+mod activation_layers;
 mod activations;
 pub(crate) mod arguments;
+mod batch_norm;
+mod borders;
 mod conv;
+mod conv_transpose;
 mod dense;
+mod depthwise;
 mod initializers;
 mod json;
+mod merging;
 mod model;
+mod noise;
+mod normalization;
 mod order;
 mod penalties;
+mod pooling;
+mod rbf;
+mod resizing;
 mod scope;
 mod shaping;
 mod summary;
@@ -41,15 +52,35 @@ use crate::graph::{Dims, ValueId};
 use crate::tensor::Tensor;
 use std::sync::Arc;
 
+pub use activation_layers::{ActivationLayer, ELU, LeakyReLU, PReLU, ReLU, Softmax};
 pub use activations::Activation;
-pub use arguments::{Border, Borders};
+pub use arguments::{Border, Borders, Several};
+pub use batch_norm::BatchNormalization;
+pub use borders::{
+    Cropping, Cropping1D, Cropping2D, Cropping3D, ZeroPadding, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D,
+};
 pub use conv::{Conv, Conv1D, Conv2D, Conv3D};
+pub use conv_transpose::{Conv1DTranspose, Conv2DTranspose, Conv3DTranspose, ConvTranspose};
 pub use dense::Dense;
+pub use depthwise::{DepthwiseConv, DepthwiseConv1D, DepthwiseConv2D, SeparableConv, SeparableConv1D, SeparableConv2D};
 pub use initializers::{Distribution, Fan, GLOROT_UNIFORM, Initializer, Random};
+pub use merging::{Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract};
 pub use model::{Lowered, Model, ModelBuilder, ModelKind, Row, Summary, Sym, Weight};
+pub use noise::{
+    ActivityRegularization, AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout, SpatialDropout1D,
+    SpatialDropout2D, SpatialDropout3D,
+};
+pub use normalization::{GroupNormalization, LRN, LayerNormalization, Normalization, Rescaling, UnitNormalization};
 pub use penalties::{Constraint, Regularizer};
+pub use pooling::{
+    AveragePooling, AveragePooling1D, AveragePooling2D, AveragePooling3D, DepthAveragePool, DepthMaxPool,
+    GlobalAveragePooling, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D, GlobalMaxPooling,
+    GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D, MaxPooling, MaxPooling1D, MaxPooling2D, MaxPooling3D,
+};
+pub use rbf::RBF;
+pub use resizing::{CenterCrop, Resize, Resizing, UpSampling1D, UpSampling2D, UpSampling3D};
 pub use scope::{Mode, Scope};
-pub use shaping::Flatten;
+pub use shaping::{Flatten, Identity, Permute, RepeatVector, Reshape};
 
 use arguments::Arguments;
 
@@ -147,8 +178,75 @@ fn reader(class: &str) -> Option<Reader> {
         "Conv1D" | "Convolution1D" => reader!(Conv1D),
         "Conv2D" | "Convolution2D" => reader!(Conv2D),
         "Conv3D" | "Convolution3D" => reader!(Conv3D),
+        "Conv1DTranspose" | "Convolution1DTranspose" => reader!(Conv1DTranspose),
+        "Conv2DTranspose" | "Convolution2DTranspose" => reader!(Conv2DTranspose),
+        "Conv3DTranspose" | "Convolution3DTranspose" => reader!(Conv3DTranspose),
+        "DepthwiseConv1D" => reader!(DepthwiseConv1D),
+        "DepthwiseConv2D" => reader!(DepthwiseConv2D),
+        "SeparableConv1D" | "SeparableConvolution1D" => reader!(SeparableConv1D),
+        "SeparableConv2D" | "SeparableConvolution2D" => reader!(SeparableConv2D),
         "Dense" => reader!(Dense),
+        "RBF" => reader!(RBF),
+        "Activation" => reader!(ActivationLayer),
+        "ReLU" => reader!(ReLU),
+        "LeakyReLU" => reader!(LeakyReLU),
+        "ELU" => reader!(ELU),
+        "PReLU" => reader!(PReLU),
+        "Softmax" => reader!(Softmax),
+        "MaxPooling1D" | "MaxPool1D" => reader!(MaxPooling1D),
+        "MaxPooling2D" | "MaxPool2D" => reader!(MaxPooling2D),
+        "MaxPooling3D" | "MaxPool3D" => reader!(MaxPooling3D),
+        "AveragePooling1D" | "AvgPool1D" => reader!(AveragePooling1D),
+        "AveragePooling2D" | "AvgPool2D" => reader!(AveragePooling2D),
+        "AveragePooling3D" | "AvgPool3D" => reader!(AveragePooling3D),
+        "GlobalMaxPooling1D" | "GlobalMaxPool1D" => reader!(GlobalMaxPooling1D),
+        "GlobalMaxPooling2D" | "GlobalMaxPool2D" => reader!(GlobalMaxPooling2D),
+        "GlobalMaxPooling3D" | "GlobalMaxPool3D" => reader!(GlobalMaxPooling3D),
+        "GlobalAveragePooling1D" | "GlobalAvgPool1D" => reader!(GlobalAveragePooling1D),
+        "GlobalAveragePooling2D" | "GlobalAvgPool2D" => reader!(GlobalAveragePooling2D),
+        "GlobalAveragePooling3D" | "GlobalAvgPool3D" => reader!(GlobalAveragePooling3D),
+        "DepthMaxPool" => reader!(DepthMaxPool),
+        "DepthAveragePool" => reader!(DepthAveragePool),
+        "ZeroPadding1D" => reader!(ZeroPadding1D),
+        "ZeroPadding2D" => reader!(ZeroPadding2D),
+        "ZeroPadding3D" => reader!(ZeroPadding3D),
+        "Cropping1D" => reader!(Cropping1D),
+        "Cropping2D" => reader!(Cropping2D),
+        "Cropping3D" => reader!(Cropping3D),
+        "UpSampling1D" => reader!(UpSampling1D),
+        "UpSampling2D" => reader!(UpSampling2D),
+        "UpSampling3D" => reader!(UpSampling3D),
+        "Resizing" => reader!(Resizing),
+        "Resize" => reader!(Resize),
+        "CenterCrop" => reader!(CenterCrop),
+        "BatchNormalization" => reader!(BatchNormalization),
+        "LayerNormalization" => reader!(LayerNormalization),
+        "GroupNormalization" => reader!(GroupNormalization),
+        "UnitNormalization" => reader!(UnitNormalization),
+        "Normalization" => reader!(Normalization),
+        "Rescaling" => reader!(Rescaling),
+        "LRN" => reader!(LRN),
+        "Add" => reader!(Add),
+        "Subtract" => reader!(Subtract),
+        "Multiply" => reader!(Multiply),
+        "Average" => reader!(Average),
+        "Maximum" => reader!(Maximum),
+        "Minimum" => reader!(Minimum),
+        "Concatenate" => reader!(Concatenate),
+        "Dot" => reader!(Dot),
+        "Dropout" => reader!(Dropout),
+        "SpatialDropout1D" => reader!(SpatialDropout1D),
+        "SpatialDropout2D" => reader!(SpatialDropout2D),
+        "SpatialDropout3D" => reader!(SpatialDropout3D),
+        "GaussianNoise" => reader!(GaussianNoise),
+        "GaussianDropout" => reader!(GaussianDropout),
+        "AlphaDropout" => reader!(AlphaDropout),
+        "ActivityRegularization" => reader!(ActivityRegularization),
         "Flatten" => reader!(Flatten),
+        "Reshape" => reader!(Reshape),
+        "Permute" => reader!(Permute),
+        "RepeatVector" => reader!(RepeatVector),
+        "Identity" => reader!(Identity),
         _ => return None,
     })
 }

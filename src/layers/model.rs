@@ -486,14 +486,14 @@ impl Model {
     pub fn lowered(&self, mode: Mode, variables: bool) -> Result<Lowered> {
         let values = |path: &str| self.weight(path);
         let weights = if variables { Weights::Variables(&values) } else { Weights::Values(&values) };
-        let mut scope = Scope::new(weights, mode);
+        let mut scope = Scope::new(weights, mode).seeded(self.seed);
         let declare = |(name, dtype, dims): (&str, DType, &Dims)| scope.input(name, dtype, dims);
         let inputs: Vec<ValueId> = self.inputs().into_iter().map(declare).collect();
         let outputs = self.lower_into(&mut scope, &inputs)?;
         for (value, (name, _)) in outputs.iter().zip(self.outputs()) {
             scope.output(name, *value);
         }
-        let Finished { graph, known, updates, activities } = scope.finish();
+        let Finished { graph, known, updates, activities } = scope.finish()?;
         let unknown = || Error::invalid("an update of a weight that the model does not have");
         let update = |(path, value): (String, ValueId)| Ok((*self.by_name.get(&path).ok_or_else(unknown)?, value));
         Ok(Lowered {

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Regularizer, WeightSpec};
+use super::{Activation, Regularizer, WeightSpec};
 use crate::error::{Error, Result};
 use crate::graph::{Dims, Graph, TypedGraph, ValueId};
-use crate::ops::{Op, Reduce, ReduceKind, Reshape, ReshapeDim};
+use crate::ops::{
+    Binary, BinaryKind, Cast, Op, Random, RandomKind, Reduce, ReduceKind, Reshape, ReshapeDim, Transpose,
+};
 use crate::tensor::{DType, Tensor};
 
 /// Where weights come from while a model is lowered, by path (`layer/role`).
@@ -53,7 +55,16 @@ pub struct Scope<'a> {
     frozen: bool,
     updates: Vec<(String, ValueId)>,
     activities: Vec<(Regularizer, ValueId)>,
+    /// Decides random numbers, together with the layer's path.
+    seed: u64,
+    /// The variable that counts runs, once random numbers are wanted.
+    counter: Option<ValueId>,
+    /// Random tensors so far: a shared layer draws anew at every call.
+    draws: u32,
 }
+
+/// The variable that counts runs, for random numbers. No layer has this name: layers' variables are `layer/role`.
+const COUNTER: &str = "random counter";
 
 impl<'a> Scope<'a> {
     pub(super) fn new(weights: Weights<'a>, mode: Mode) -> Self {
@@ -66,7 +77,16 @@ impl<'a> Scope<'a> {
             frozen: false,
             updates: Vec::new(),
             activities: Vec::new(),
+            seed: 0,
+            counter: None,
+            draws: 0,
         }
+    }
+
+    /// Decides the random numbers of layers that have no seed of their own.
+    pub(super) fn seeded(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
     }
 
     /// Runs `f` as the layer of this name, within the layer that is being lowered.
@@ -113,9 +133,20 @@ impl<'a> Scope<'a> {
     }
 
     /// What was made.
-    pub(super) fn finish(self) -> Finished {
+    pub(super) fn finish(mut self) -> Result<Finished> {
+        let next = match self.counter {
+            Some(counter) => {
+                let one = self.graph.constant(COUNTER, Tensor::i32([1], vec![1])?);
+                Some((counter, self.graph.add(COUNTER, Binary::new(BinaryKind::Add), &[counter, one])?))
+            }
+            None => None,
+        };
         let Scope { graph, known, updates, activities, .. } = self;
-        Finished { graph: graph.into_graph(), known, updates, activities }
+        let mut graph = graph.into_graph();
+        if let Some((counter, next)) = next {
+            graph.assign(counter, next)?;
+        }
+        Ok(Finished { graph, known, updates, activities })
     }
 
     /// How the model runs.
@@ -154,7 +185,34 @@ impl<'a> Scope<'a> {
 
     /// After a training step the weight of this role is to hold `value`.
     pub fn update(&mut self, role: &str, value: ValueId) {
-        self.updates.push((format!("{}/{role}", self.path), value));
+        let path = format!("{}/{role}", self.path);
+        self.updates.retain(|(known, _)| *known != path);
+        self.updates.push((path, value));
+    }
+
+    /// What the weight of this role is to hold after what was lowered so far: a shared layer updates it at every call.
+    pub fn updated(&mut self, role: &str) -> Result<ValueId> {
+        let path = format!("{}/{role}", self.path);
+        match self.updates.iter().find(|(known, _)| *known == path) {
+            Some((_, value)) => Ok(*value),
+            None => self.weight(role),
+        }
+    }
+
+    /// Random numbers in the shape of `like`, other ones in every run. The same seeds give the same numbers.
+    pub fn random(&mut self, kind: RandomKind, seed: Option<isize>, like: ValueId) -> Result<ValueId> {
+        let counter = match self.counter {
+            Some(counter) => counter,
+            None => self.graph.variable(COUNTER, Tensor::i32([1], vec![0])?),
+        };
+        self.counter = Some(counter);
+        let text = match seed {
+            Some(seed) => format!("{seed}"),
+            None => format!("{} {}", self.seed, self.path),
+        };
+        self.draws += 1;
+        let seed = fnv(&format!("{text} {}", self.draws));
+        self.add(Random { kind, seed }, &[like, counter])
     }
 
     /// In training, adds a penalty of a layer's output to the loss (Keras' `activity_regularizer`).
@@ -165,6 +223,45 @@ impl<'a> Scope<'a> {
     /// Adds an op under the layer's name.
     pub fn add(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> Result<ValueId> {
         self.graph.add(&self.path, op, inputs)
+    }
+
+    /// Adds an op with several outputs under the layer's name.
+    pub fn push(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> Result<Vec<ValueId>> {
+        self.graph.push(&self.path, op, inputs)
+    }
+
+    /// The end of a layer: its activation, and the penalty of what comes out.
+    pub(super) fn activate(
+        &mut self,
+        activation: &Activation,
+        regularizer: &Option<Regularizer>,
+        y: ValueId,
+    ) -> Result<Vec<ValueId>> {
+        let y = activation.lower(self, y)?;
+        self.penalize(regularizer, y);
+        Ok(vec![y])
+    }
+
+    /// Arithmetic of two values, which broadcast.
+    pub fn binary(&mut self, kind: BinaryKind, a: ValueId, b: ValueId) -> Result<ValueId> {
+        self.add(Binary::new(kind), &[a, b])
+    }
+
+    /// Arithmetic of a value and a number.
+    pub fn with(&mut self, kind: BinaryKind, x: ValueId, number: f32) -> Result<ValueId> {
+        let number = self.scalar(number);
+        self.binary(kind, x, number)
+    }
+
+    /// Elements where a comparison holds as 1, others as 0.
+    pub fn mask(&mut self, comparison: BinaryKind, a: ValueId, b: ValueId) -> Result<ValueId> {
+        let mask = self.binary(comparison, a, b)?;
+        self.add(Cast { to: DType::F32 }, &[mask])
+    }
+
+    /// The value as floats.
+    pub fn floats(&mut self, x: ValueId) -> Result<ValueId> {
+        if self.dtype(x) == DType::F32 { Ok(x) } else { self.add(Cast { to: DType::F32 }, &[x]) }
     }
 
     /// A constant float.
@@ -198,6 +295,11 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// FNV-1a of a text, 32 bits.
+fn fnv(text: &str) -> u32 {
+    text.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ byte as u32).wrapping_mul(0x0100_0193))
+}
+
 /// The only input of a layer that takes one.
 pub fn one(inputs: &[ValueId]) -> Result<ValueId> {
     match inputs {
@@ -221,4 +323,32 @@ pub fn expect_rank(dims: &Dims, layout: &[&str]) -> Result<()> {
 /// The channels, which weights are made for and which must be known therefore.
 pub fn known_channels(dims: &Dims) -> Result<usize> {
     dims.channels().ok_or_else(|| Error::mismatch("the last dimension must be known", "a number of channels", dims))
+}
+
+/// An axis of these dimensions; negative ones count from the end.
+pub fn axis(dims: &Dims, axis: isize) -> Result<usize> {
+    let rank = dims.len() as isize;
+    if (-rank..rank).contains(&axis) {
+        return Ok(axis.rem_euclid(rank) as usize);
+    }
+    Err(Error::mismatch(format!("`axis` is {axis}"), format!("an axis of {rank} dimensions"), dims))
+}
+
+/// Runs `f` with an axis moved to the end, where the ops want channels.
+pub fn last_axis(
+    scope: &mut Scope,
+    axis: usize,
+    x: ValueId,
+    f: impl FnOnce(&mut Scope, ValueId) -> Result<ValueId>,
+) -> Result<ValueId> {
+    let rank = scope.dims(x).len();
+    if axis + 1 == rank {
+        return f(scope, x);
+    }
+    let there: Vec<usize> = (0..rank).filter(|&a| a != axis).chain([axis]).collect();
+    let mut back: Vec<usize> = (0..rank - 1).collect();
+    back.insert(axis, rank - 1);
+    let x = scope.add(Transpose { perm: there }, &[x])?;
+    let y = f(scope, x)?;
+    scope.add(Transpose { perm: back }, &[y])
 }
