@@ -91,6 +91,15 @@ impl Error {
         self
     }
 
+    /// As it is seen from outside of a nested model: the layer is `outer/inner`.
+    pub fn within(mut self, outer: &str) -> Self {
+        self.0.layer = Some(match self.0.layer.take() {
+            Some(inner) => format!("{outer}/{inner}"),
+            None => outer.to_string(),
+        });
+        self
+    }
+
     /// The kind.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

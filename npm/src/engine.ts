@@ -1,6 +1,9 @@
 import { aborted, failure, throwIfAborted } from "./errors.js";
+import type { Loaded } from "./held.js";
 import type { HostOptions, NetHandle } from "./host.js";
+import type { Layer, SymbolicTensor, SymbolicTensors } from "./layers/tensor.js";
 import { Life } from "./life.js";
+import { type BuildOptions, buildFunctional, buildSequential, type Model, shapesOf } from "./model.js";
 import { readModel } from "./models.js";
 import { Net } from "./net.js";
 import type { EngineInfo, EngineOptions, LoadOptions, ModelSource } from "./types.js";
@@ -10,12 +13,6 @@ const forgotten = new FinalizationRegistry<{ life: Life | undefined }>((held) =>
 
 /** Ends the networks that nobody holds any more. */
 const forgottenNets = new FinalizationRegistry<{ life: Life; id: number }>(({ life, id }) => life.free(id));
-
-/** A network of one life. */
-export interface Loaded {
-  life: Life;
-  handle: NetHandle;
-}
 
 /** Events of an {@link Engine}. */
 export interface EngineEventMap {
@@ -107,6 +104,36 @@ export class Engine extends EventTarget {
     return new Net(this, source, options, await raceAbort(work, options.signal, "loading", drop));
   }
 
+  /**
+   * Builds a network of layers one after the other. The first brings the `inputShape` (of one sample), or `input()` comes
+   * first.
+   *
+   * ```ts
+   * const net = await engine.sequential([
+   *   layers.conv2d({ filters: 64, kernelSize: 7, padding: "same", activation: "relu", inputShape: [28, 28, 1] }),
+   *   layers.maxPooling2d(),
+   *   layers.flatten(),
+   *   layers.dense({ units: 10, activation: "softmax" }),
+   * ]);
+   * ```
+   *
+   * What does not fit is a {@link StriateError} with `layer`, `expected` and `received`. Each call builds weights of its
+   * own; layers that models are to share belong into a model that is nested in both.
+   */
+  sequential(list: readonly (Layer | Model | SymbolicTensor)[], options: BuildOptions = {}): Promise<Model> {
+    return buildSequential(this, list, options);
+  }
+
+  /** Builds the network that computes `outputs` from `inputs`, one tensor or several each. See {@link Engine.sequential}. */
+  model(graph: { inputs: SymbolicTensors; outputs: SymbolicTensors } & BuildOptions): Promise<Model> {
+    return buildFunctional(this, graph);
+  }
+
+  /** The shape of a tensor while a network is being written down; `null` where any size fits. */
+  async shape(tensor: SymbolicTensor): Promise<(number | null)[]> {
+    return (await shapesOf(this, tensor))[0] ?? [];
+  }
+
   /** Lets go of the engine and all its networks. */
   dispose(): void {
     this.#disposed = true;
@@ -158,7 +185,7 @@ export class Engine extends EventTarget {
    * Reads a model and hands it to the current life.
    * @internal
    */
-  async open(source: ModelSource, options: LoadOptions): Promise<Loaded> {
+  async open(source: ModelSource, options: LoadOptions): Promise<Loaded<NetHandle>> {
     const [life, model] = await Promise.all([this.start(), readModel(source, options)]);
     throwIfAborted(options.signal, "loading");
     return { life, handle: await life.load(model, options.outputs, options.onProgress) };
@@ -178,13 +205,13 @@ export class Engine extends EventTarget {
   }
 
   /** @internal */
-  keep(net: Net, { life, handle }: Loaded): void {
+  keep(net: object, { life, handle }: Loaded): void {
     forgottenNets.unregister(net);
     forgottenNets.register(net, { life, id: handle.id }, net);
   }
 
   /** @internal */
-  drop(net: Net, { life, handle }: Loaded): void {
+  drop(net: object, { life, handle }: Loaded): void {
     forgottenNets.unregister(net);
     life.free(handle.id);
   }

@@ -1,6 +1,8 @@
+import { transfer } from "comlink";
 import { type ErrorFields, failure, fieldsOf } from "./errors.js";
 import { chooseVariant, features, threadCount } from "./features.js";
 import { BITMAP, close, type Frame, PixelReader } from "./image.js";
+import type { Json } from "./layers/arguments.js";
 import { joinWeights } from "./models.js";
 import type {
   Backend,
@@ -9,14 +11,16 @@ import type {
   EngineInfo,
   EngineOptions,
   ModelFormat,
+  ModelSummary,
   OnProgress,
   Report,
   TensorData,
   TensorInfo,
   TensorOutput,
   Variant,
+  WeightInfo,
 } from "./types.js";
-import { loadWasm, type Wasm, type WasmNet, type WasmRuntime } from "./wasm.js";
+import { loadWasm, type Wasm, type WasmModel, type WasmNet, type WasmRuntime } from "./wasm.js";
 
 /** The options that cross to a worker. */
 export type HostOptions = Pick<EngineOptions, "backend" | "allowSoftwareAdapter" | "variant"> & {
@@ -30,6 +34,19 @@ export interface NetHandle {
   inputs: TensorInfo[];
   outputs: TensorInfo[];
   detects: boolean;
+}
+
+/** A model that was built here, as the page knows it. */
+export interface ModelHandle {
+  id: number;
+  /** Keras' table. */
+  text: string;
+  summary: ModelSummary;
+  inputs: TensorInfo[];
+  outputs: TensorInfo[];
+  weights: WeightInfo[];
+  /** All but the weights. */
+  json: { [key: string]: Json };
 }
 
 /** What a detection sends back. */
@@ -62,7 +79,7 @@ export class Host {
   #wasm: Wasm | undefined;
   #runtime: WasmRuntime | undefined;
   #backend: Backend = "wasm";
-  #nets = new Map<number, { net: WasmNet; losses: number }>();
+  #nets = new Map<number, { net: WasmNet | WasmModel; losses: number }>();
   #nextId = 1;
   #losses = 0;
   #pixels = new PixelReader();
@@ -90,8 +107,7 @@ export class Host {
     onProgress?: OnProgress,
   ): Promise<Reply<NetHandle>> {
     return this.#reply(async () => {
-      if (!this.#runtime) throw failure("invalid", "the engine has not started");
-      const net = this.#runtime.load(format, model, joinWeights(weights), outputs);
+      const net = this.#started().load(format, model, joinWeights(weights), outputs);
       try {
         await net.prepare((loaded, total) => onProgress?.({ stage: "compile", loaded, total }));
         const id = this.#nextId++;
@@ -105,9 +121,60 @@ export class Host {
     });
   }
 
+  /** Builds a model of its JSON; `nested` are models within it whose weights it takes over. */
+  build(json: string, nested: { path: string; id: number }[] = []): Promise<Reply<ModelHandle>> {
+    return this.#reply(async () => {
+      const model = this.#started().build(json);
+      try {
+        for (const { path, id } of nested) model.adopt(path, this.#model(id));
+        return this.#keep(model);
+      } catch (error) {
+        if (!isTrap(error)) model.free();
+        throw error;
+      }
+    });
+  }
+
+  /** The shapes of a model's outputs. */
+  shapes(json: string): Promise<Reply<(number | null)[][]>> {
+    return this.#reply(async () => {
+      const model = this.#started().build(json);
+      const { outputs } = describe(model);
+      model.free();
+      return outputs.map(({ shape }) => shape);
+    });
+  }
+
+  /** The values of a model's weights. */
+  weights(id: number, names: string[]): Promise<Reply<{ shape: number[]; data: Float32Array<ArrayBuffer> }[]>> {
+    return this.#reply(async () => {
+      const model = this.#model(id);
+      const shapes = new Map(describe(model).weights.map(({ name, shape }) => [name, shape]));
+      return names.map((name) => ({ shape: shapes.get(name) ?? [], data: model.weight(name) }));
+    });
+  }
+
+  /** Replaces values of a model's weights. */
+  setWeights(id: number, values: { name: string; data: Float32Array }[]): Promise<Reply<null>> {
+    return this.#reply(async () => {
+      const model = this.#model(id);
+      for (const { name, data } of values) model.setWeight(name, data);
+      return null;
+    });
+  }
+
+  /** Freezes or thaws layers of a model, an empty name meaning all. */
+  setTrainable(id: number, layers: [layer: string, trainable: boolean][]): Promise<Reply<ModelHandle>> {
+    return this.#reply(async () => {
+      const model = this.#model(id);
+      for (const [layer, trainable] of layers) model.setTrainable(layer, trainable);
+      return { id, ...describe(model) };
+    });
+  }
+
   /** Runs a network on tensors. */
   predict(id: number, inputs: { data: TensorData; shape?: number[] }[]): Promise<Reply<TensorOutput[]>> {
-    return this.#reply(() => this.#net(id).predict(inputs), id);
+    return this.#reply(() => this.#any(id).predict(inputs), id);
   }
 
   /** Finds things in a picture. */
@@ -132,7 +199,7 @@ export class Host {
 
   /** What a network costs. */
   report(id: number): Promise<Reply<Report>> {
-    return this.#reply(async () => this.#net(id).report());
+    return this.#reply(async () => this.#any(id).report());
   }
 
   /** Lets go of a network. */
@@ -148,16 +215,37 @@ export class Host {
     this.#runtime = undefined;
   }
 
-  #net(id: number): WasmNet {
+  #started(): WasmRuntime {
+    if (this.#runtime) return this.#runtime;
+    throw failure("invalid", "the engine has not started");
+  }
+
+  #keep(model: WasmModel): ModelHandle {
+    const handle = { id: this.#nextId++, ...describe(model) };
+    this.#nets.set(handle.id, { net: model, losses: 0 });
+    return handle;
+  }
+
+  #any(id: number): WasmNet | WasmModel {
     const net = this.#nets.get(id)?.net;
-    if (!net) throw failure("invalid", "this network was disposed of: load it again");
+    if (!net) throw failure("invalid", "this network was disposed of: load or build it again");
     return net;
+  }
+
+  #net(id: number): WasmNet {
+    return this.#any(id) as WasmNet;
+  }
+
+  #model(id: number): WasmModel {
+    return this.#any(id) as WasmModel;
   }
 
   async #reply<T>(work: () => Promise<T>, id?: number): Promise<Reply<T>> {
     try {
       const value = await orTrap(work);
-      return { ok: true, value, losses: this.#lost(id) };
+      const reply: Reply<T> = { ok: true, value, losses: this.#lost(id) };
+      // To a page in place this changes nothing.
+      return Array.isArray(value) ? transfer(reply, buffersOf(value)) : reply;
     } catch (thrown) {
       if (!isTrap(thrown)) return { ok: false, error: fieldsOf(thrown), fatal: false, losses: this.#lost(id) };
       return { ok: false, error: this.#trapFields(thrown), fatal: true, losses: this.#losses };
@@ -185,6 +273,17 @@ export class Host {
           message: `out of memory (${trap.message}): use a smaller model or picture, or dispose of networks you no longer need`,
         };
   }
+}
+
+/** All that the page is to know of a model. */
+function describe(model: WasmModel): Omit<ModelHandle, "id"> {
+  return JSON.parse(model.describe());
+}
+
+/** The memory of tensors: results of their own, which go to the page and are not copied. */
+function buffersOf(tensors: { data?: unknown }[]): ArrayBuffer[] {
+  const buffers = tensors.map(({ data }) => (ArrayBuffer.isView(data) ? data.buffer : undefined));
+  return buffers.filter((buffer) => buffer instanceof ArrayBuffer);
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Convolutional vision networks in the browser, on WebGPU and SIMD WebAssembly.
+ * Convolutional vision networks in the browser, on WebGPU and SIMD WebAssembly: built with Keras' layers, or loaded.
  *
  * ```ts
  * import { striate } from "striate";
@@ -11,6 +11,7 @@
  *
  * @packageDocumentation
  */
+export * as constraints from "./constraints.js";
 export { Engine, type EngineEventMap, striate } from "./engine.js";
 export {
   AbortedError,
@@ -27,5 +28,19 @@ export {
 } from "./errors.js";
 export { type Features, features } from "./features.js";
 export { MAX_PIXELS } from "./image.js";
+export * as initializers from "./initializers.js";
+export * as layers from "./layers/index.js";
+export {
+  type InputOptions,
+  input,
+  KerasLayer,
+  Layer,
+  SymbolicTensor,
+  type SymbolicTensors,
+} from "./layers/tensor.js";
+export { type BuildOptions, Model, type WeightInput, type WeightValue } from "./model.js";
 export { Net } from "./net.js";
+export type { PlotOptions } from "./plot.js";
+export type { ModelInputs, ModelPredictOptions, Predictions } from "./predict.js";
+export * as regularizers from "./regularizers.js";
 export type * from "./types.js";

@@ -3,7 +3,7 @@ import { errorFrom, failure } from "./errors.js";
 import type { Host, HostOptions, NetHandle, Reply } from "./host.js";
 import type { Frame } from "./image.js";
 import type { Model } from "./models.js";
-import type { EngineInfo, OnProgress } from "./types.js";
+import type { EngineInfo, OnProgress, TensorData } from "./types.js";
 
 const WORKER_HINT =
   "Serve the package's worker.js as JavaScript from this site, name its folder with the option `assets`, allow it in the Content-Security-Policy (worker-src), or pass worker: false";
@@ -85,6 +85,16 @@ export class Life {
     if (this.#worker && owned)
       transfer(weights, [...new Set([model, ...weights].map((part) => part.buffer as ArrayBuffer))]);
     return this.call((host) => host.load(format, model, weights, outputs, this.#callback(onProgress)));
+  }
+
+  /** Tensors for a call: to a worker goes a copy of just their elements, whatever else their memory holds. */
+  hand<T extends { data: TensorData }>(tensors: T[]): T[] {
+    if (!this.#worker) return tensors;
+    const copies = tensors.map((tensor) => ({ ...tensor, data: tensor.data.slice() }));
+    return transfer(
+      copies,
+      copies.map(({ data }) => data.buffer as ArrayBuffer),
+    );
   }
 
   /** Makes a frame go to the worker and not be copied. */

@@ -1,5 +1,7 @@
-import { type Engine, type Loaded, raceAbort } from "./engine.js";
+import type { Engine } from "./engine.js";
 import { failure, throwIfAborted } from "./errors.js";
+import { Held, type Loaded } from "./held.js";
+import type { NetHandle } from "./host.js";
 import { capture, close } from "./image.js";
 import type {
   Detections,
@@ -24,23 +26,17 @@ export class Net {
   readonly detects: boolean;
 
   #engine: Engine;
-  #source: ModelSource;
-  #options: LoadOptions;
-  #loaded: Loaded | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  #held: Held<NetHandle>;
 
   /** @internal */
-  constructor(engine: Engine, source: ModelSource, options: LoadOptions, loaded: Loaded) {
+  constructor(engine: Engine, source: ModelSource, options: LoadOptions, loaded: Loaded<NetHandle>) {
     this.#engine = engine;
-    this.#source = source;
     // What told of the first loading and could stop it has had its time.
     const { signal: _signal, onProgress: _onProgress, ...again } = options;
-    this.#options = again;
-    this.#loaded = loaded;
+    this.#held = new Held(engine, this, () => engine.open(source, again), loaded);
     this.inputs = loaded.handle.inputs;
     this.outputs = loaded.handle.outputs;
     this.detects = loaded.handle.detects;
-    engine.keep(this, loaded);
   }
 
   /**
@@ -57,7 +53,7 @@ export class Net {
       if (isInput(input)) return { data: input.data, shape: [...input.shape] };
       throw failure("invalid", "an input is a typed array or { data, shape }", { layer: this.inputs[i]?.name });
     });
-    return this.#call("predict", options.signal, ({ life, handle }) =>
+    return this.#held.call("predict", options.signal, ({ life, handle }) =>
       life.call((host) => host.predict(handle.id, inputs)),
     );
   }
@@ -76,7 +72,7 @@ export class Net {
     const frame = await capture(source, this.#engine.info.worker);
     let sent = false;
     try {
-      const found = await this.#call("detect", signal, ({ life, handle }) => {
+      const found = await this.#held.call("detect", signal, ({ life, handle }) => {
         sent = true;
         return life.call((host) => host.detect(handle.id, life.send(frame), rest));
       });
@@ -90,38 +86,17 @@ export class Net {
 
   /** What the network costs and where its layers run. */
   report(): Promise<Report> {
-    return this.#call("report", undefined, ({ life, handle }) => life.call((host) => host.report(handle.id)));
+    return this.#held.call("report", undefined, ({ life, handle }) => life.call((host) => host.report(handle.id)));
   }
 
   /** Lets go of the network's memory. A network that is merely forgotten is cleaned up too, but later. */
   dispose(): void {
-    if (this.#loaded) this.#engine.drop(this, this.#loaded);
-    this.#loaded = undefined;
+    this.#held.dispose();
   }
 
   /** `using net = await engine.load(url)` disposes of it at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  /** Waits for the call before, loads again if the engine had to restart, then works. */
-  #call<T>(what: string, signal: AbortSignal | undefined, work: (loaded: Loaded) => Promise<T>): Promise<T> {
-    const result = this.#turn.then(async () => {
-      throwIfAborted(signal, what);
-      const loaded = await this.#current();
-      return this.#engine.watch(loaded.life, work(loaded));
-    });
-    this.#turn = result.catch(() => {});
-    return raceAbort(result, signal, what);
-  }
-
-  async #current(): Promise<Loaded> {
-    if (!this.#loaded) throw failure("invalid", "this network was disposed of: load it again");
-    if ((await this.#engine.start()) !== this.#loaded.life) {
-      this.#loaded = await this.#engine.open(this.#source, this.#options);
-      this.#engine.keep(this, this.#loaded);
-    }
-    return this.#loaded;
   }
 }
 

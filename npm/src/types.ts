@@ -8,10 +8,10 @@ export type Variant = "simd" | "relaxed" | "threads";
 export interface Progress {
   /**
    * `engine`: the WebAssembly binary is being fetched; `download`: the model is; `compile`: weights are packed and
-   * pipelines built.
+   * pipelines built; `predict`: samples are run, batch by batch.
    */
-  stage: "engine" | "download" | "compile";
-  /** Bytes (`engine`, `download`) or steps (`compile`) done. */
+  stage: "engine" | "download" | "compile" | "predict";
+  /** Bytes (`engine`, `download`), steps (`compile`) or samples (`predict`) done. */
   loaded: number;
   /** Of how many; absent while unknown. */
   total?: number;
@@ -236,4 +236,44 @@ export interface Report {
   peakBytes: number;
   /** Each layer in order, with where it runs. */
   placement: { layer: string; op: string; backend: Backend }[];
+}
+
+/** A layer of a model. */
+export interface LayerInfo {
+  /** Its name. */
+  name: string;
+  /** Keras' class, or that of a layer written here. */
+  className: string;
+  /** Dimensions of the outputs of its first call; `null` where any size fits. */
+  outputShapes: (number | null)[][];
+  /** Number of parameters. */
+  params: number;
+  /** Training changes it: it is not frozen. */
+  trainable: boolean;
+  /** Names of the layers whose outputs it takes, first call first. */
+  inbound: string[];
+  /** What it is made of, if it is a model. */
+  layers?: LayerInfo[];
+}
+
+/** What a model is made of. */
+export interface ModelSummary {
+  /** The model's name. */
+  name: string;
+  /** `Sequential` or `Functional`. */
+  className: string;
+  /** The layers in Keras' order; a sequential model's input is none of them. */
+  layers: LayerInfo[];
+  /** Numbers of parameters. */
+  params: { total: number; trainable: number; nonTrainable: number };
+}
+
+/** A weight of a model. */
+export interface WeightInfo {
+  /** `layer/kernel`; `outer/inner/kernel` in nested models. */
+  name: string;
+  /** Dimensions. */
+  shape: number[];
+  /** Training changes it: it can, and no layer around it is frozen. */
+  trainable: boolean;
 }

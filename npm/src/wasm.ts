@@ -38,12 +38,30 @@ export interface WasmNet {
   free(): void;
 }
 
+/** A model on the wasm side that was built of layers. Its methods take turns, too. */
+export interface WasmModel {
+  /** A `ModelHandle` without its number, as JSON. */
+  describe(): string;
+  predict(inputs: { data: TensorData; shape?: number[] | undefined }[]): Promise<TensorOutput[]>;
+  weight(name: string): Float32Array<ArrayBuffer>;
+  setWeight(name: string, data: Float32Array): void;
+  /** An empty name means all layers. */
+  setTrainable(layer: string, trainable: boolean): void;
+  /** Takes over the weights of the model that is nested under this path. */
+  adopt(path: string, nested: WasmModel): void;
+  report(): Report;
+  losses(): number;
+  free(): void;
+}
+
 /** A device of the wasm side. */
 export interface WasmRuntime {
   adapter(): AdapterInfo | undefined;
   /** Milliseconds that one run of a small convolution network takes. */
   probe(): Promise<number>;
   load(format: string, model: Uint8Array, weights: Uint8Array, outputs: string[] | undefined): WasmNet;
+  /** Builds a model of its JSON. */
+  build(json: string): WasmModel;
   free(): void;
 }
 

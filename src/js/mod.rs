@@ -4,6 +4,7 @@
 //! is a fault of this crate: its message is kept for [`last_panic`], and the page throws the instance away.
 
 mod convert;
+mod model;
 mod net;
 #[cfg(feature = "threads")]
 mod pool;
@@ -15,6 +16,7 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use wasm_bindgen::prelude::*;
 
+pub use model::BuiltModel;
 pub use net::Net;
 pub use runtime::Runtime;
 

@@ -286,7 +286,7 @@ fn limits(asked: Asked, defaults: DetectOptions) -> Result<DetectOptions> {
     })
 }
 
-fn costs(report: &Report) -> Result<JsValue> {
+pub(super) fn costs(report: &Report) -> Result<JsValue> {
     // The page knows the CPU backend as the wasm one.
     let name = |backend| if backend == "cpu" { "wasm" } else { backend };
     convert::value(&Costs {

@@ -3,9 +3,10 @@
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 
-use super::{Net, catch_panics, convert, probe, promise};
+use super::{BuiltModel, Net, catch_panics, convert, probe, promise};
 use crate::error::{Error, Result};
 use crate::formats::{ImportOptions, tfjs, tflite};
+use crate::layers::Model;
 use crate::session::Device;
 
 /// A CPU or GPU; makes networks.
@@ -65,6 +66,13 @@ impl Runtime {
         outputs: Option<Vec<String>>,
     ) -> Result<Net, JsValue> {
         self.import(format, model, weights, outputs).map_err(|e| convert::error(&e))
+    }
+
+    /// Builds a model of its JSON (see `layers/json.rs`).
+    pub fn build(&self, json: &str) -> Result<BuiltModel, JsValue> {
+        let parsed = serde_json::from_str(json).map_err(|e| Error::invalid(format!("the model is not JSON: {e}")));
+        let model = parsed.and_then(|json| Model::from_json(&json, false)).map_err(|e| convert::error(&e))?;
+        Ok(BuiltModel::new(model, self.device.clone()))
     }
 
     fn import(&self, format: &str, model: Vec<u8>, weights: &Uint8Array, outputs: Option<Vec<String>>) -> Result<Net> {

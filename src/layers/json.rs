@@ -84,7 +84,7 @@ fn text<'a>(object: &'a Json, key: &str) -> Option<&'a str> {
 impl Model {
     /// Builds a model from its JSON (see the module). `lenient` passes over arguments that no layer knows.
     pub fn from_json(json: &Json, lenient: bool) -> Result<Model> {
-        Reader { lenient, depth: 0 }.model(json)
+        Reader { lenient, depth: 0 }.model(json, &[])
     }
 }
 
@@ -94,7 +94,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn model(&mut self, json: &Json) -> Result<Model> {
+    /// `given` are the dimensions of what a nested model is applied to.
+    fn model(&mut self, json: &Json, given: &[Dims]) -> Result<Model> {
         if self.depth >= MAX_DEPTH {
             return Err(Error::resource(format!("models nested more than {MAX_DEPTH} deep")));
         }
@@ -103,7 +104,13 @@ impl Reader {
         let sequential = text(json, "class") == Some("Sequential");
         let seed = json.get("seed").and_then(Json::as_u64).unwrap_or(0);
         let name = text(json, "name").unwrap_or(if sequential { "sequential" } else { "functional" });
-        let mut build = Build { net: ModelBuilder::new(name).seed(seed), calls: Default::default(), last: None };
+        let label = text(json, "label").unwrap_or_default();
+        let mut build = Build {
+            net: ModelBuilder::new(name).seed(seed).label(label),
+            calls: Default::default(),
+            last: None,
+            given: given_inputs(json, given),
+        };
         let mut frozen = Vec::new();
         for entry in layers {
             let (class, known) = (text(entry, "class"), text(entry, "name"));
@@ -137,48 +144,78 @@ impl Reader {
         let empty = Map::new();
         let config = entry.get("config").and_then(Json::as_object).unwrap_or(&empty);
         if class == Some("InputLayer") {
-            let dims = input_dims(config)?.ok_or_else(|| Error::invalid("an input needs a `shape`"))?;
+            let given = || build.given.iter().find(|(input, _)| *input == name).map(|(_, dims)| dims.0.clone());
+            let dims = input_dims(config)?.or_else(given);
+            let dims = dims.ok_or_else(|| Error::invalid("an input needs a `shape`"))?;
             let sym = build.net.input_of(name, input_dtype(config)?, &dims)?;
             return build.called(name, vec![sym]);
         }
-        let layer: Option<Box<dyn Layer>> = match class {
-            None => None,
-            Some("Functional" | "Sequential" | "Model") => {
-                let nested = entry.get("config").ok_or_else(|| Error::invalid("a nested model needs a `config`"))?;
-                let mut nested = nested.clone();
-                if let (Some(map), Some("Sequential")) = (nested.as_object_mut(), class) {
-                    map.insert("class".into(), "Sequential".into());
-                }
-                self.depth += 1;
-                let model = self.model(&nested);
-                self.depth -= 1;
-                Some(Box::new(model?))
-            }
-            Some(class) => Some(from_config(class, config, self.lenient)?),
-        };
-        let inputs = match (entry.get("inbound").and_then(Json::as_array), build.last) {
+        let inbound = entry.get("inbound").and_then(Json::as_array);
+        let mut inputs = match (inbound, build.last) {
             (Some(list), _) if !sequential || !list.is_empty() => {
                 list.iter().map(|json| build.tensor(json)).collect::<Result<Vec<_>>>()?
             }
             (_, Some(last)) if sequential => vec![last],
-            (_, None) if sequential => {
-                let dims = match (input_dims(config)?, layer.as_ref().and_then(|l| l.model())) {
-                    (Some(dims), _) => dims,
-                    // A model at the head of a Sequential one brings its own input.
-                    (None, Some(model)) if model.inputs().len() == 1 => model.inputs()[0].2.0.clone(),
-                    _ => return Err(Error::invalid("the first layer of a Sequential model needs an `inputShape`")),
-                };
-                let input = build.net.automatic("InputLayer");
-                vec![build.net.input(&input, &dims)?]
-            }
+            // The head of a Sequential model: its input is made below.
+            (_, None) if sequential => Vec::new(),
             _ => return Err(Error::invalid("the layer is applied to nothing: `inbound` is missing")),
         };
+        let head = inputs.is_empty();
+        let known = match (head, input_dims(config)?, build.given.first()) {
+            (false, ..) => inputs.iter().map(|&sym| build.net.dims(sym).cloned()).collect::<Result<Vec<_>>>()?,
+            (true, Some(dims), _) => vec![Dims(dims)],
+            (true, None, Some((_, dims))) => vec![dims.clone()],
+            (true, None, None) => Vec::new(),
+        };
+        let layer: Option<Box<dyn Layer>> = match class {
+            None => None,
+            Some("Functional" | "Sequential" | "Model") => Some(Box::new(self.nested(name, class, entry, &known)?)),
+            Some(class) => Some(from_config(class, config, self.lenient)?),
+        };
+        if head {
+            let dims = match (known.into_iter().next(), layer.as_ref().and_then(|l| l.model())) {
+                (Some(dims), _) => dims.0,
+                // A model at the head of a Sequential one brings its own input.
+                (None, Some(model)) if model.inputs().len() == 1 => model.inputs()[0].2.0.clone(),
+                _ => return Err(Error::invalid("the first layer of a Sequential model needs an `inputShape`")),
+            };
+            let input = build.net.automatic("InputLayer");
+            inputs.push(build.net.input(&input, &dims)?);
+        }
         let outputs = match layer {
             Some(layer) => build.net.apply(name, layer, &inputs)?,
             None => build.net.again(name, &inputs)?,
         };
         build.called(name, outputs)
     }
+
+    /// A model within a model, applied to tensors of these dimensions.
+    fn nested(&mut self, name: &str, class: Option<&str>, entry: &Json, inputs: &[Dims]) -> Result<Model> {
+        let config = entry.get("config").ok_or_else(|| Error::invalid("a nested model needs a `config`"))?;
+        let mut config = config.clone();
+        if let (Some(map), Some("Sequential")) = (config.as_object_mut(), class) {
+            map.insert("class".into(), "Sequential".into());
+        }
+        self.depth += 1;
+        let model = self.model(&config, inputs);
+        self.depth -= 1;
+        model.map_err(|e| e.within(name))
+    }
+}
+
+/// The inputs of a model, by name, with the dimensions of what it is applied to. Of a Sequential one only the first
+/// counts, whatever it is called.
+fn given_inputs(json: &Json, given: &[Dims]) -> Vec<(String, Dims)> {
+    let first = |json: &Json| json.get(0).unwrap_or(json).as_str().map(str::to_string);
+    let listed = json.get("inputs").and_then(Json::as_array).into_iter().flatten().filter_map(first);
+    let layers = json.get("layers").and_then(Json::as_array).into_iter().flatten();
+    let declared = layers.filter(|l| text(l, "class") == Some("InputLayer")).filter_map(|l| text(l, "name"));
+    let mut names: Vec<String> = listed.collect();
+    if names.is_empty() {
+        names = declared.map(str::to_string).collect();
+    }
+    names.resize(names.len().max(given.len()), String::new());
+    names.into_iter().zip(given.iter().cloned()).collect()
 }
 
 struct Build {
@@ -186,6 +223,8 @@ struct Build {
     /// Outputs of every call of each layer.
     calls: std::collections::HashMap<String, Vec<Vec<Sym>>>,
     last: Option<Sym>,
+    /// Dimensions for inputs that have none, by name.
+    given: Vec<(String, Dims)>,
 }
 
 impl Build {
@@ -261,6 +300,9 @@ impl Model {
         let mut map = Map::new();
         map.insert("class".into(), self.class().into());
         map.insert("name".into(), self.name().into());
+        if let Some(label) = self.label() {
+            map.insert("label".into(), label.into());
+        }
         map.insert("layers".into(), self.calls.iter().enumerate().map(layer).collect());
         map.insert("inputs".into(), self.input_syms().iter().map(tensor).collect());
         map.insert("outputs".into(), self.output_syms().iter().map(tensor).collect());
@@ -324,6 +366,45 @@ mod tests {
         );
         let error = message(layer("Conv9D", json!({})));
         assert_eq!(error, "conv9d: no layer named \"Conv9D\"");
+    }
+
+    #[test]
+    fn inputs_of_nested_models_follow_what_they_are_applied_to() {
+        let unit = json!({
+            "label": "Unit",
+            "layers": [
+                {"name": "b", "class": "InputLayer"}, {"name": "a", "class": "InputLayer"},
+                {"class": "Conv2D", "name": "conv", "config": {"filters": 3, "kernel_size": 3}, "inbound": ["a"]},
+                {"class": "Dense", "name": "dense", "config": {"units": 2}, "inbound": ["b"]}],
+            "inputs": [["a", 0, 0], ["b", 0, 0]], "outputs": ["conv", "dense"]
+        });
+        let json = json!({
+            "layers": [
+                {"name": "image", "class": "InputLayer", "config": {"shape": [6, 7, 2]}},
+                {"name": "text", "class": "InputLayer", "config": {"shape": [5]}},
+                {"class": "Functional", "name": "unit", "config": unit, "inbound": ["image", "text"]}],
+            "outputs": [["unit", 0, 0], ["unit", 0, 1]]
+        });
+        let model = Model::from_json(&json, false).unwrap();
+        let outputs: Vec<String> = model.outputs().iter().map(|(_, dims)| dims.to_string()).collect();
+        assert_eq!(outputs, ["[?, 4, 5, 3]", "[?, 2]"]);
+        let summary = model.summary();
+        assert_eq!(
+            summary.rows.iter().map(|r| r.class.as_str()).collect::<Vec<_>>(),
+            ["InputLayer", "InputLayer", "Unit"]
+        );
+        assert_eq!(Model::from_json(&Json::Object(model.to_json()), false).unwrap().summary(), summary);
+
+        let chain = |inner: Json| {
+            json!({"class": "Sequential", "layers": [
+                {"class": "Flatten", "config": {"input_shape": [2, 3]}},
+                {"class": "Sequential", "name": "head", "config": {"layers": [inner, {"class": "Dense", "config": {"units": 1}}]}}]})
+        };
+        let model = Model::from_json(&chain(json!({"class": "Dense", "config": {"units": 4}})), false).unwrap();
+        assert_eq!(model.count_params(), 28 + 5);
+        let error = Model::from_json(&chain(json!({"class": "Dense", "name": "x", "config": {"units": 0}})), false)
+            .unwrap_err();
+        assert_eq!(error.layer(), Some("head/x"));
     }
 
     #[test]

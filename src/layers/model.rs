@@ -74,6 +74,7 @@ pub struct Weight {
 #[derive(Debug)]
 pub struct Model {
     name: String,
+    label: Option<String>,
     kind: ModelKind,
     seed: u64,
     pub(super) entries: Vec<Entry>,
@@ -106,6 +107,7 @@ pub struct Lowered {
 /// Builds a [`Model`], layer by layer. Every layer is checked against its inputs as it is added.
 pub struct ModelBuilder {
     name: String,
+    label: Option<String>,
     seed: u64,
     entries: Vec<Entry>,
     calls: Vec<Call>,
@@ -127,6 +129,7 @@ impl ModelBuilder {
     pub fn new(name: impl Into<String>) -> Self {
         ModelBuilder {
             name: name.into(),
+            label: None,
             seed: 0,
             entries: Vec::new(),
             calls: Vec::new(),
@@ -138,6 +141,12 @@ impl ModelBuilder {
             names: HashSet::new(),
             counters: HashMap::new(),
         }
+    }
+
+    /// The class that summaries show where the model is a layer of another; nothing if empty.
+    pub fn label(mut self, label: &str) -> Self {
+        self.label = (!label.is_empty()).then(|| label.to_string());
+        self
     }
 
     /// Decides the random first values of weights.
@@ -250,7 +259,7 @@ impl ModelBuilder {
     }
 
     fn assemble(self, kind: ModelKind, inputs: &[Sym], outputs: &[Sym], order: super::order::Order) -> Result<Model> {
-        let ModelBuilder { name, seed, entries, calls, origins, specs, .. } = self;
+        let ModelBuilder { name, label, seed, entries, calls, origins, specs, .. } = self;
         // Layers in Keras' order, calls in the order of their making; both renumbered.
         let mut slots: Vec<Option<(Entry, Vec<WeightSpec>)>> = entries.into_iter().zip(specs).map(Some).collect();
         let mut place = vec![usize::MAX; slots.len()];
@@ -279,7 +288,19 @@ impl ModelBuilder {
         let origins = origins.into_iter().map(|origin| Origin { call: call_place[origin.call], ..origin }).collect();
         let by_name = weights.iter().enumerate().map(|(i, w): (usize, &Weight)| (w.name.clone(), i)).collect();
         let (inputs, outputs) = (inputs.to_vec(), outputs.to_vec());
-        Ok(Model { name, kind, seed, entries: kept, calls: kept_calls, origins, inputs, outputs, weights, by_name })
+        Ok(Model {
+            name,
+            label,
+            kind,
+            seed,
+            entries: kept,
+            calls: kept_calls,
+            origins,
+            inputs,
+            outputs,
+            weights,
+            by_name,
+        })
     }
 
     fn input_dims(&self, inputs: &[Sym]) -> Result<Vec<Dims>> {
@@ -375,6 +396,11 @@ impl Model {
     /// The model's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The class that summaries show where the model is a layer of another, if it is not its own.
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
     }
 
     /// Sequential or functional.

@@ -10,8 +10,8 @@ use crate::graph::Dims;
 pub struct Row {
     /// The layer's name.
     pub name: String,
-    /// Keras' class.
-    pub class: &'static str,
+    /// Keras' class, or the label of a layer that is composed of others.
+    pub class: String,
     /// Dimensions of the outputs of its first call.
     pub outputs: Vec<Dims>,
     /// Parameters.
@@ -53,7 +53,7 @@ impl Model {
             let inbound = sources.map(|s| self.entries[self.calls[self.origins[s.index()].call].layer].name.clone());
             Row {
                 name: entry.name.clone(),
-                class: entry.layer.class(),
+                class: entry.layer.model().and_then(Model::label).unwrap_or(entry.layer.class()).to_string(),
                 outputs,
                 params: self.weights().iter().filter(|w| w.layer == index).map(count).sum(),
                 trainable: entry.trainable,

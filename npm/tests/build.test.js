@@ -1,0 +1,367 @@
+// Networks built in JavaScript, in Node: the wasm runs in place.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { constraints, initializers, input, Layer, layers, regularizers, StriateError, striate } from "striate";
+import { worst } from "./models.js";
+import { parseXml } from "./xml.js";
+
+let engine;
+before(async () => {
+  engine = await striate();
+});
+after(() => engine.dispose());
+
+/** Expects a StriateError with these fields. */
+async function fails(work, fields) {
+  await assert.rejects(typeof work === "function" ? async () => work() : work, (error) => {
+    assert.ok(error instanceof StriateError, `not a StriateError: ${error?.stack}`);
+    for (const [key, value] of Object.entries(fields)) {
+      if (value instanceof RegExp) assert.match(String(error[key]), value, `${key} of "${error.message}"`);
+      else assert.equal(error[key], value, `${key} of "${error.message}"`);
+    }
+    return true;
+  });
+}
+
+/** `x W + b` by hand. */
+const product = (x, { data: w }, { data: b }) =>
+  Array.from(b, (bias, j) => x.reduce((sum, value, i) => sum + value * w[i * b.length + j], bias));
+
+/** Two dense layers as one. */
+class Pair extends Layer {
+  #first;
+  #second;
+  constructor({ hidden, units, ...options }) {
+    super(options);
+    this.#first = layers.dense({ units: hidden, useBias: false });
+    this.#second = layers.dense({ units });
+  }
+  call(x) {
+    return this.#second.apply(this.#first.apply(x));
+  }
+}
+
+describe("sequential models", () => {
+  test("compute what their weights say", async () => {
+    const net = await engine.sequential([layers.dense({ units: 3, inputShape: [4], name: "out" })], { name: "small" });
+    assert.deepEqual([net.name, net.countParams()], ["small", 15]);
+    assert.deepEqual(net.inputs, [{ name: "input_layer", dtype: "float32", shape: [null, 4] }]);
+    assert.deepEqual(net.outputs, [{ name: "out", dtype: "float32", shape: [null, 3] }]);
+    const kernel = Float32Array.from({ length: 12 }, (_, i) => i - 5);
+    await net.setWeights({ "out/kernel": kernel, "out/bias": [1, -2, 3] });
+    assert.deepEqual([...(await net.getWeight("out/kernel")).data], [...kernel]);
+    const weights = await net.getWeights();
+    assert.deepEqual(Object.keys(weights), ["out/kernel", "out/bias"]);
+    assert.deepEqual(weights["out/kernel"].shape, [4, 3]);
+    const x = [1, -2, 0.5, 3];
+    const [{ data, shape }] = await net.predict(Float32Array.from(x));
+    assert.deepEqual(shape, [1, 3]);
+    assert.ok(worst(data, product(x, weights["out/kernel"], weights["out/bias"])) < 1e-5, `${data}`);
+    await net.setWeight("out/bias", { data: [0, 0, 0] });
+    const [later] = await net.predict(Float32Array.from(x));
+    assert.ok(worst(later.data, product(x, { data: kernel }, { data: [0, 0, 0] })) < 1e-5, "new weights count at once");
+  });
+
+  test("an input may come first, a layer may come twice", async () => {
+    const same = layers.dense({ units: 4, useBias: false, kernelInitializer: "identity" });
+    const net = await engine.sequential([input({ shape: [4], name: "x" }), same, same, layers.dense({ units: 2 })]);
+    assert.equal(net.inputs[0].name, "x");
+    assert.equal(net.countParams(), 16 + 10);
+    assert.deepEqual(
+      net.layers.map(({ name }) => name),
+      ["dense", "dense_1"],
+    );
+  });
+
+  test("seeds decide the weights", async () => {
+    const make = (seed) => engine.sequential([layers.dense({ units: 5, inputShape: [7] })], { seed });
+    const kernel = async (net) => [...(await net.getWeight("dense/kernel")).data];
+    const first = await kernel(await make(1));
+    assert.deepEqual(await kernel(await make(1)), first);
+    assert.notDeepEqual(await kernel(await make(2)), first);
+    const [a, b] = [await make(undefined), await make(undefined)];
+    assert.notEqual(a.seed, b.seed);
+    assert.deepEqual(await kernel(await make(a.seed)), await kernel(a));
+    const limit = Math.sqrt(6 / 12);
+    assert.ok(first.every((value) => Math.abs(value) <= limit) && Math.max(...first) > limit / 2, "Glorot's limits");
+  });
+
+  test("initializers, regularizers and constraints arrive", async () => {
+    const dense = layers.dense({
+      units: 2,
+      inputShape: [3],
+      kernelInitializer: initializers.constant({ value: 0.25 }),
+      biasInitializer: "ones",
+      kernelRegularizer: regularizers.l1L2({ l1: 0.5 }),
+      kernelConstraint: constraints.minMaxNorm({ minValue: 0.5, axis: [0] }),
+    });
+    const net = await engine.sequential([dense]);
+    assert.deepEqual([...(await net.getWeight("dense/kernel")).data], new Array(6).fill(0.25));
+    assert.deepEqual([...(await net.getWeight("dense/bias")).data], [1, 1]);
+    const { config } = net.toJSON().layers.at(-1);
+    assert.deepEqual(config.kernel_regularizer, { class_name: "L1", config: { l1: 0.5 } });
+    const { min_value, axis } = config.kernel_constraint.config;
+    assert.deepEqual([min_value, axis], [0.5, [0]]);
+  });
+
+  test("large inputs run in batches, with progress, and can be stopped", async () => {
+    const net = await engine.sequential([layers.dense({ units: 2, inputShape: [3] })]);
+    const x = Float32Array.from({ length: 3 * 70 }, (_, i) => Math.sin(i));
+    const steps = [];
+    const [all] = await net.predict(x, {
+      batchSize: 32,
+      onProgress: ({ loaded, total }) => steps.push([loaded, total]),
+    });
+    assert.deepEqual(
+      [all.shape, steps],
+      [
+        [70, 2],
+        [
+          [32, 70],
+          [64, 70],
+          [70, 70],
+        ],
+      ],
+    );
+    const [at_once] = await net.predict({ data: x, shape: [70, 3] }, { batchSize: 100 });
+    assert.ok(worst(all.data, at_once.data) < 1e-6);
+    const stop = new AbortController();
+    const stopped = net.predict(x, { batchSize: 10, signal: stop.signal, onProgress: () => stop.abort() });
+    await fails(stopped, { code: "aborted" });
+    await fails(net.predict(x, { batchSize: 0 }), { code: "invalid", received: "0" });
+    assert.equal((await net.predict(x))[0].shape[0], 70);
+  });
+});
+
+describe("functional models", () => {
+  test("two inputs, two outputs, a shared layer; by order and by name", async () => {
+    const [a, b] = [input({ shape: [3], name: "left" }), input({ shape: [3], name: "right" })];
+    const shared = layers.dense({ units: 2, name: "shared" });
+    const net = await engine.model({
+      inputs: [a, b],
+      outputs: [shared.apply(a), layers.flatten({ name: "f" }).apply(shared.apply(b))],
+    });
+    assert.equal(net.countParams(), 8);
+    const [x, y] = [Float32Array.of(1, 2, 3), Float32Array.of(-1, 0, 4)];
+    const kernel = await net.getWeight("shared/kernel");
+    const bias = await net.getWeight("shared/bias");
+    for (const given of [[x, y], { right: y, left: { data: x, shape: [1, 3] } }]) {
+      const results = await net.predict(given);
+      assert.ok(worst(results[0].data, product([...x], kernel, bias)) < 1e-6);
+      assert.ok(worst(results.named.f.data, product([...y], kernel, bias)) < 1e-6);
+    }
+    await fails(net.predict(x), { code: "shape-mismatch", expected: /left, right/, received: "1" });
+    await fails(net.predict({ left: x, rihgt: y }), { code: "invalid", layer: "rihgt" });
+    await fails(net.predict({ left: x }), { code: "invalid", layer: "right" });
+    await fails(net.predict([x, Float32Array.of(1)]), { code: "shape-mismatch", layer: "right", expected: /3/ });
+    await fails(net.predict([x, [1, 2, 3]]), { code: "invalid", layer: "right" });
+  });
+
+  test("a model within models keeps its weights, and is copied", async () => {
+    const inner = await engine.sequential([layers.dense({ units: 2, inputShape: [3] })], { name: "tower" });
+    const kernel = (await inner.getWeight("dense/kernel")).data;
+    const [a, b] = [input({ shape: [3] }), input({ shape: [3] })];
+    const net = await engine.model({ inputs: [a, b], outputs: [inner.apply(a), inner.apply(b)] });
+    assert.equal(net.countParams(), 8);
+    assert.deepEqual((await net.getWeight("tower/dense/kernel")).data, kernel);
+    await net.setWeight("tower/dense/kernel", new Float32Array(6));
+    assert.deepEqual((await inner.getWeight("dense/kernel")).data, kernel, "the copy is a copy");
+    const outer = await engine.sequential([inner, layers.dense({ units: 1 })]);
+    assert.deepEqual((await outer.getWeight("tower/dense/kernel")).data, kernel);
+    assert.equal(outer.getLayer("tower/dense").params, 8);
+    const parts = await engine.model({ inputs: a, outputs: new Wrapper(inner).apply(a) });
+    assert.deepEqual((await parts.getWeight("wrapper/tower/dense/kernel")).data, kernel);
+  });
+
+  /** A layer around a built model. */
+  class Wrapper extends Layer {
+    constructor(model) {
+      super();
+      this.model = model;
+    }
+    call(x) {
+      return this.model.apply(x);
+    }
+  }
+
+  test("layers composed of layers are one layer, with shared weights where applied twice", async () => {
+    const [a, b] = [input({ shape: [5] }), input({ shape: [5] })];
+    const pair = new Pair({ hidden: 4, units: 3 });
+    const full = await engine.model({ inputs: [a, b], outputs: [pair.apply(a), pair.apply(b)] });
+    assert.equal(full.countParams(), 20 + 15);
+    const { layers: inside } = full.getLayer("pair");
+    assert.deepEqual(
+      inside.map(({ name }) => name),
+      ["input_layer", "dense", "dense_1"],
+    );
+    const x = Float32Array.of(1, 2, 3, 4, 5);
+    const [first, second] = await full.predict([x, x]);
+    assert.deepEqual(first.data, second.data);
+    const frozen = await engine.sequential([new Pair({ hidden: 2, units: 1, trainable: false, inputShape: [3] })]);
+    assert.equal(frozen.summary({ data: true }).params.trainable, 0);
+  });
+
+  test("several inputs of a composed layer can be taken apart", async () => {
+    class Both extends Layer {
+      call([a, b]) {
+        return [layers.dense({ units: 1 }).apply(a), layers.dense({ units: 2 }).apply(b)];
+      }
+    }
+    const [a, b] = [input({ shape: [3] }), input({ shape: [4] })];
+    const both = new Both();
+    await fails(() => both.apply([a, b]), { code: "invalid", message: /applyAll/ });
+    const net = await engine.model({ inputs: [a, b], outputs: both.applyAll([a, b]) });
+    assert.deepEqual(
+      net.outputs.map(({ shape }) => shape),
+      [
+        [null, 1],
+        [null, 2],
+      ],
+    );
+    assert.equal(net.countParams(), 4 + 10);
+  });
+
+  test("shapes can be asked for while building", async () => {
+    const x = input({ shape: [9, null, 3] });
+    const y = layers.conv2d({ filters: 4, kernelSize: 3, strides: 2, padding: "same" }).apply(x);
+    assert.deepEqual(await engine.shape(y), [null, 5, null, 4]);
+    await fails(engine.shape(layers.dense({ units: 0 }).apply(x)), { layer: "dense" });
+  });
+
+  test("open sizes take any image", async () => {
+    const net = await engine.sequential([layers.conv2d({ filters: 2, kernelSize: 3, inputShape: [null, null, 1] })]);
+    const [{ shape }] = await net.predict({ data: new Float32Array(7 * 9), shape: [1, 7, 9, 1] });
+    assert.deepEqual(shape, [1, 5, 7, 2]);
+    await fails(net.predict(new Float32Array(63)), { code: "invalid", expected: "[?, ?, ?, 1]" });
+  });
+});
+
+describe("mistakes", () => {
+  const sequential = (...list) => engine.sequential(list);
+  test("name the layer, what would fit and what was there", async () => {
+    await fails(sequential(layers.conv2d({ filters: 3, kernelSize: 9, inputShape: [4, 4, 1], name: "stem" })), {
+      code: "shape-mismatch",
+      layer: "stem",
+      expected: /9/,
+      received: /4/,
+    });
+    await fails(sequential(layers.dense({ units: 3 })), { code: "invalid", layer: "dense", message: /inputShape/ });
+    const typo = layers.dense({ units: 3, activaton: "relu", inputShape: [4] });
+    await fails(sequential(typo), { layer: "dense", expected: /units, activation, use_bias/, received: "activaton" });
+    const odd = layers.dense({ units: 3, activation: "rleu", inputShape: [4] });
+    await fails(sequential(odd), { layer: "dense", message: /`activation`/, received: /rleu/ });
+    await fails(() => layers.dense({ units: Number.NaN }), { code: "invalid", layer: "Dense", received: "NaN" });
+    await fails(() => layers.dense({ units: () => 3, name: "d" }), {
+      code: "invalid",
+      layer: "d",
+      received: "function",
+    });
+    await fails(sequential(layers.flatten({ inputShape: [2, 2] }), new Pair({ hidden: 0, units: 1 })), {
+      layer: "pair/dense",
+      message: /`units`/,
+    });
+    const named = () => layers.dense({ units: 2, name: "twin", inputShape: [2] });
+    await fails(sequential(named(), named()), { code: "invalid", layer: "twin", message: /two layers/ });
+  });
+
+  test("in writing it down are told at once", async () => {
+    const x = input({ shape: [4] });
+    await fails(() => layers.dense({ units: 2 }).apply(layers.flatten()), {
+      code: "invalid",
+      received: /apply it first/,
+    });
+    await fails(() => layers.dense({ units: 2 }).apply([]), { code: "invalid" });
+    await fails(() => input({}), { code: "invalid", expected: /shape/ });
+    await fails(engine.sequential(["dense"]), { code: "invalid", received: "string" });
+    await fails(engine.sequential([]), { code: "invalid" });
+    await fails(engine.sequential([layers.flatten({ inputShape: [2] })], { seed: -1 }), {
+      code: "invalid",
+      received: "-1",
+    });
+    class Empty extends Layer {}
+    await fails(() => new Empty().apply(x), { code: "invalid", layer: "Empty", message: /call\(\)/ });
+    const y = layers.flatten().apply(x);
+    await fails(engine.model({ inputs: y, outputs: layers.flatten().apply(y) }), {
+      code: "invalid",
+      message: /input\(\)/,
+    });
+    const other = input({ shape: [3], name: "other" });
+    await fails(engine.model({ inputs: x, outputs: [y, layers.flatten().apply(other)] }), {
+      code: "invalid",
+      layer: "other",
+    });
+  });
+
+  test("with weights change nothing", async () => {
+    const net = await engine.sequential([layers.dense({ units: 2, inputShape: [3] })]);
+    const { data: before } = await net.getWeight("dense/kernel");
+    await fails(net.setWeights({ "dense/kernel": new Float32Array(6), "dense/bias": [1, 2, 3] }), {
+      code: "shape-mismatch",
+      layer: "dense",
+      expected: "[2]",
+      received: "3 values",
+    });
+    assert.deepEqual((await net.getWeight("dense/kernel")).data, before);
+    await fails(net.getWeight("dense/kernal"), {
+      code: "invalid",
+      layer: "dense",
+      expected: "dense/kernel, dense/bias",
+    });
+    await fails(net.getWeights("dens"), { code: "invalid", layer: "dens" });
+    await fails(net.setTrainable("dens", false), { code: "invalid", layer: "dens" });
+  });
+});
+
+test("layers are frozen and thawed", async () => {
+  const [x, pair] = [input({ shape: [3] }), new Pair({ hidden: 2, units: 2 })];
+  const net = await engine.model({ inputs: x, outputs: layers.dense({ units: 1, name: "head" }).apply(pair.apply(x)) });
+  const trainable = () => net.weights.filter((weight) => weight.trainable).map(({ name }) => name);
+  await net.setTrainable(false);
+  assert.deepEqual([trainable(), net.summary({ data: true }).params.trainable], [[], 0]);
+  await net.setTrainable("head", true);
+  assert.deepEqual(trainable(), ["head/kernel", "head/bias"]);
+  await net.setTrainable(true);
+  await net.setTrainable("pair/dense", false);
+  assert.deepEqual(trainable(), ["pair/dense_1/kernel", "pair/dense_1/bias", "head/kernel", "head/bias"]);
+});
+
+test("memory is given back, and what was disposed of says so", async () => {
+  const inner = await engine.sequential([layers.dense({ units: 2, inputShape: [3] })]);
+  const x = input({ shape: [3] });
+  const y = inner.apply(x);
+  inner.dispose();
+  inner[Symbol.dispose]();
+  await fails(inner.predict(new Float32Array(3)), { code: "invalid", message: /disposed/ });
+  await fails(engine.model({ inputs: x, outputs: y }), { code: "invalid", message: /disposed/ });
+  await fails(engine.sequential([layers.flatten({ inputShape: [2] })], { signal: AbortSignal.abort() }), {
+    code: "aborted",
+  });
+});
+
+describe("pictures of networks", () => {
+  const texts = (svg) =>
+    parseXml(svg)
+      .filter(({ name }) => name === "text")
+      .map(({ text }) => text);
+
+  test("are well-formed and name every layer, whatever it is called", async () => {
+    const names = ['a<b>&"c"\'', "\u0007bell", "grün 🦒", "]]>"];
+    const chain = names.map((name, i) => layers.dense({ units: i + 1, name, ...(i === 0 && { inputShape: [3] }) }));
+    const net = await engine.sequential(chain, { name: "<script>" });
+    const found = texts(net.plot());
+    for (const name of [names[0], " bell", names[2], names[3], "input_layer"]) assert.ok(found.includes(name), name);
+    assert.ok(found.some((text) => text.includes("<script>")));
+    for (const { params } of net.layers) assert.ok(found.includes(String(params)));
+    assert.ok(!texts(net.plot({ params: false, shapes: false })).includes("12"));
+  });
+
+  test("show what is inside of layers when asked", async () => {
+    const [a, b] = [input({ shape: [5], name: "a" }), input({ shape: [5], name: "b" })];
+    const [pair, twin] = [new Pair({ hidden: 4, units: 5 }), new Pair({ hidden: 4, units: 5 })];
+    const outputs = [twin.apply(pair.apply(a)), pair.apply(b)];
+    const net = await engine.model({ inputs: [a, b], outputs });
+    const count = (options) => texts(net.plot(options)).filter((text) => text === "dense_1").length;
+    assert.deepEqual([count(), count({ expand: true }), count({ expand: ["pair"] })], [0, 2, 1]);
+    for (const { name } of net.layers) assert.ok(texts(net.plot({ expand: true })).includes(name));
+  });
+});
