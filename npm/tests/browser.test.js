@@ -12,14 +12,16 @@ const DIST = join(import.meta.dirname, "../dist");
 
 /** The glue, but a network traps on an input that begins with 666, and somewhere in the event loop on 667. */
 const BROKEN = `
-  import init, { lastPanic, Net, Runtime } from "/dist/wasm/relaxed/striate.js";
+  import init, { lastPanic, Model, Net, Runtime } from "/dist/wasm/relaxed/striate.js";
   const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 5, 1, 3, 0, 0, 11];
   const { f: trap } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(bytes))).exports;
-  const { predict } = Net.prototype;
-  Net.prototype.predict = function (inputs) {
-    if (inputs[0].data[0] === 666) trap();
-    return inputs[0].data[0] === 667 ? new Promise(() => setTimeout(trap)) : predict.call(this, inputs);
-  };
+  for (const { prototype } of [Net, Model]) {
+    const { predict } = prototype;
+    prototype.predict = function (inputs) {
+      if (inputs[0].data[0] === 666) trap();
+      return inputs[0].data[0] === 667 ? new Promise(() => setTimeout(trap)) : predict.call(this, inputs);
+    };
+  }
   export { lastPanic, Runtime, init as default };
 `;
 
@@ -198,6 +200,69 @@ describe("binaries and places", () => {
   });
 });
 
+describe("networks built here", () => {
+  const build = async ({ striate, layers, input, caught }, options) => {
+    const engine = await striate(options);
+    const conv = layers.conv2d({
+      filters: 5,
+      kernelSize: 3,
+      padding: "same",
+      activation: "relu",
+      inputShape: [6, 7, 3],
+    });
+    const rest = [layers.batchNormalization(), layers.flatten(), layers.dense({ units: 4, activation: "softmax" })];
+    const net = await engine.sequential([conv, ...rest], { seed: 7 });
+    const pixels = Float32Array.from({ length: 126 * 5 }, (_, i) => Math.sin(i));
+    const steps = [];
+    const [all] = await net.predict(pixels, { batchSize: 2, onProgress: ({ loaded }) => steps.push(loaded) });
+    const kernel = (await net.getWeight("dense/kernel")).data;
+    const given = Float32Array.of(9, 8, 7, 6);
+    await net.setWeight("dense/bias", given);
+    const bias = (await net.getWeight("dense/bias")).data;
+    const odd = layers.dense({ units: 0 });
+    const error = await caught(engine.model({ inputs: net.apply(input({ shape: [6, 7, 3] })), outputs: [] }));
+    const wrong = await caught(engine.sequential([conv, odd]));
+    const svg = new DOMParser().parseFromString(net.plot(), "image/svg+xml");
+    const names = [...svg.querySelectorAll("text")].map((text) => text.textContent);
+    const result = {
+      shape: all.shape,
+      data: [...all.data],
+      kernel: [...kernel],
+      bias: [...bias],
+      svg: svg.documentElement.nodeName,
+    };
+    engine.dispose();
+    return { ...result, steps, error, wrong, names, kept: [given.length, pixels.length] };
+  };
+
+  test("compute the same in a worker, in place and on WebGPU", async () => {
+    const places = [
+      { backend: "wasm", worker: true },
+      { backend: "wasm", worker: false },
+      { backend: "webgpu", allowSoftwareAdapter: true },
+    ];
+    const [first, ...others] = await Promise.all(places.map((options) => inPage(build, options)));
+    assert.deepEqual(
+      [first.shape, first.steps, first.bias, first.kept],
+      [
+        [5, 4],
+        [2, 4, 5],
+        [9, 8, 7, 6],
+        [4, 630],
+      ],
+    );
+    assert.equal(first.svg, "svg");
+    for (const name of ["conv2d", "batch_normalization", "flatten", "dense"])
+      assert.ok(first.names.includes(name), name);
+    assert.deepEqual([first.error.ours, first.error.code], [true, "invalid"]);
+    assert.deepEqual([first.wrong.ours, first.wrong.layer, first.wrong.received], [true, "dense", "[0]"]);
+    for (const other of others) {
+      assert.deepEqual(other.kernel, first.kernel);
+      assert.ok(worst(other.data, first.data) < 1e-5, `${other.data} ${first.data}`);
+    }
+  });
+});
+
 describe("errors, and the engine working afterwards", () => {
   /** Does something bad with an engine and a network, then runs a good one on the same engine. */
   const survive = async (bad, options = {}) => {
@@ -289,6 +354,35 @@ describe("errors, and the engine working afterwards", () => {
         assert.match(result.error.code, /internal|resource/);
         assert.ok(worst(result.data, convModel().expected) < 1e-5);
       }
+    }
+  });
+
+  test("a fault inside does not lose a network that was built here, nor the weights it was given", async () => {
+    for (const worker of [true, false]) {
+      const result = await inPage(async ({ striate, layers, input, caught, base }, worker) => {
+        const engine = await striate({ backend: "wasm", worker, assets: `${base}/broken/` });
+        let restarts = 0;
+        engine.addEventListener("restart", () => restarts++);
+        const dense = (units, name) => layers.dense({ units, name, inputShape: [3] });
+        const inner = await engine.sequential([dense(4, "deep")], { name: "inner" });
+        const x = input({ shape: [3] });
+        const net = await engine.model({ inputs: x, outputs: dense(2, "head").apply(inner.apply(x)) });
+        await net.setWeight("head/bias", [5, -5]);
+        await net.setTrainable("inner/deep", false);
+        const values = async () =>
+          Object.entries(await net.getWeights()).map(([name, { data }]) => [name, ...data].join(" "));
+        const [weights, given] = [await values(), Float32Array.of(1, 2, 3)];
+        const [before] = await net.predict(given);
+        const error = await caught(net.predict(Float32Array.of(666, 0, 0)));
+        const [after] = await net.predict(given);
+        const state = { weights, again: await values(), trainable: net.summary({ data: true }).params.trainable };
+        engine.dispose();
+        return { ...state, before: [...before.data], after: [...after.data], error, restarts, kept: given.length };
+      }, worker);
+      assert.deepEqual([result.error.ours, result.restarts, result.kept], [true, 1, 3], JSON.stringify(result.error));
+      assert.deepEqual(result.again, result.weights);
+      assert.deepEqual(result.after, result.before);
+      assert.equal(result.trainable, 10);
     }
   });
 

@@ -338,6 +338,151 @@ test("memory is given back, and what was disposed of says so", async () => {
   });
 });
 
+/** The residual unit of ResNet-34, as the chapter writes it. */
+class ResidualUnit extends Layer {
+  #main;
+  #skip = [];
+  #activation;
+  constructor({ filters, strides = 1, activation = "relu" }) {
+    super();
+    this.#activation = layers.activation(activation);
+    const conv = (strides, kernelSize = 3) =>
+      layers.conv2d({ filters, kernelSize, strides, padding: "same", useBias: false });
+    const normal = () => layers.batchNormalization();
+    this.#main = [conv(strides), normal(), layers.activation(activation), conv(1), normal()];
+    if (strides > 1) this.#skip = [conv(strides, 1), normal()];
+  }
+  call(z) {
+    const through = (path) => path.reduce((x, layer) => layer.apply(x), z);
+    return this.#activation.apply(layers.add().apply([through(this.#main), through(this.#skip)]));
+  }
+}
+
+/** ResNet-34, as the chapter writes it. */
+function resnet34() {
+  const list = [
+    layers.conv2d({
+      filters: 64,
+      kernelSize: 7,
+      strides: 2,
+      padding: "same",
+      useBias: false,
+      inputShape: [224, 224, 3],
+    }),
+    layers.batchNormalization(),
+    layers.activation("relu"),
+    layers.maxPooling2d({ poolSize: 3, strides: 2, padding: "same" }),
+  ];
+  let before = 64;
+  for (const filters of [64, 64, 64, 128, 128, 128, 128, 256, 256, 256, 256, 256, 256, 512, 512, 512]) {
+    list.push(new ResidualUnit({ filters, strides: filters === before ? 1 : 2 }));
+    before = filters;
+  }
+  return [
+    ...list,
+    layers.globalAveragePooling2d(),
+    layers.flatten(),
+    layers.dense({ units: 10, activation: "softmax" }),
+  ];
+}
+
+describe("the chapter's networks", () => {
+  test("the CNN for 28 x 28 pictures", async () => {
+    const conv = (filters, more) =>
+      layers.conv2d({ filters, kernelSize: 3, padding: "same", activation: "relu", ...more });
+    const net = await engine.sequential([
+      conv(64, { kernelSize: 7, inputShape: [28, 28, 1] }),
+      layers.maxPooling2d({ poolSize: 2 }),
+      conv(128),
+      conv(128),
+      layers.maxPooling2d({ poolSize: 2 }),
+      conv(256),
+      conv(256),
+      layers.maxPooling2d({ poolSize: 2 }),
+      layers.flatten(),
+      layers.dense({ units: 128, activation: "relu" }),
+      layers.dropout({ rate: 0.5 }),
+      layers.dense({ units: 64, activation: "relu" }),
+      layers.dropout({ rate: 0.5 }),
+      layers.dense({ units: 10, activation: "softmax" }),
+    ]);
+    assert.equal(net.countParams(), 1_413_834);
+    const table = net.summary();
+    for (const row of [/max_pooling2d_2 \(MaxPooling2D\) +\[\?, 3, 3, 256\] +0/, /dense \(Dense\) .* 295,040/]) {
+      assert.match(table, row);
+    }
+    assert.match(table, /Total params: 1,413,834/);
+    const [{ data, shape }] = await net.predict(Float32Array.from({ length: 3 * 784 }, (_, i) => Math.sin(i)));
+    assert.deepEqual(shape, [3, 10]);
+    for (let i = 0; i < 3; i++) {
+      const sum = data.slice(10 * i, 10 * i + 10).reduce((a, b) => a + b);
+      assert.ok(Math.abs(sum - 1) < 1e-5, `${sum}`);
+    }
+  });
+
+  test("ResNet-34 of residual units", async () => {
+    const net = await engine.sequential(resnet34(), { name: "resnet34" });
+    assert.equal(net.countParams(), 21_306_826);
+    const { layers: list, params } = net.summary({ data: true });
+    assert.equal(params.trainable, 21_289_802);
+    assert.equal(list.filter(({ className }) => className === "ResidualUnit").length, 16);
+    assert.match(net.summary(), /residual_unit_15 \(ResidualUnit\) +\[\?, 7, 7, 512\] +4,722,688/);
+    assert.deepEqual(net.getLayer("residual_unit_3/conv2d_2").outputShapes, [[null, 28, 28, 128]]);
+    assert.deepEqual(net.weights.at(-2).shape, [512, 10]);
+    const elements = parseXml(net.plot({ expand: true }));
+    const texts = elements.filter(({ name }) => name === "text").map(({ text }) => text);
+    assert.equal(texts.filter((text) => text === "ResidualUnit").length, 16);
+    assert.equal(texts.filter((text) => text === "add").length, 16);
+  });
+
+  test("every layer has its factory, and every factory its layer", async () => {
+    const image = { inputShape: [8, 8, 4] };
+    const [steps, volume] = [{ inputShape: [8, 4] }, { inputShape: [4, 4, 4, 4] }];
+    const shapes = { 1: steps, 2: image, 3: volume };
+    const needed = {
+      activation: "relu",
+      alphaDropout: { rate: 0.5 },
+      centerCrop: { height: 4, width: 4 },
+      dense: { units: 2 },
+      depthMaxPool: { poolSize: 2 },
+      depthAveragePool: { poolSize: 2 },
+      dropout: { rate: 0.5, noiseShape: [null, 1, 1, null] },
+      gaussianDropout: { rate: 0.5 },
+      gaussianNoise: { stddev: 1 },
+      groupNormalization: { groups: 2 },
+      normalization: { mean: Float32Array.of(1, 2, 3, 4), variance: [4, 4, 4, 4] },
+      permute: { dims: [3, 1, 2] },
+      rescaling: { scale: 1 / 255, offset: -1 },
+      reshape: { targetShape: [-1, 2] },
+      resize: { size: [4, 6], method: "lanczos3", antialias: true },
+      resizing: { height: 5, width: 3, interpolation: "nearest" },
+    };
+    const merges = ["add", "subtract", "multiply", "average", "maximum", "minimum", "concatenate", "dot"];
+    const flat = ["rbf", "repeatVector"];
+    for (const [name, make] of Object.entries(layers)) {
+      const [, axes] = /([123])d/.exec(name) ?? [];
+      const x = input({ shape: flat.includes(name) ? [5] : shapes[axes ?? 2].inputShape });
+      const options = {
+        ...(typeof needed[name] === "object" ? needed[name] : {}),
+        ...(/conv/i.test(name) && { kernelSize: 3, ...(!name.startsWith("depthwise") && { filters: 6 }) }),
+        ...(name.startsWith("spatialDropout") && { rate: 0.5 }),
+        ...(name === "rbf" && { units: 3, squared: true }),
+        ...(name === "repeatVector" && { n: 3 }),
+        ...(name === "dot" && { axes: -1 }),
+      };
+      const given = typeof needed[name] === "string" ? needed[name] : options;
+      if (name === "lambda") continue;
+      const y = make(given).apply(merges.includes(name) ? [x, x] : x);
+      const net = await engine
+        .model({ inputs: x, outputs: y })
+        .catch((error) => assert.fail(`${name}: ${error.message}`));
+      const [{ data }] = await net.predict(new Float32Array(net.inputs[0].shape.slice(1).reduce((a, b) => a * b)));
+      assert.ok(data.length > 0 && data.every(Number.isFinite), name);
+      net.dispose();
+    }
+  });
+});
+
 describe("pictures of networks", () => {
   const texts = (svg) =>
     parseXml(svg)

@@ -30,3 +30,8 @@ export const gaussianNoise = (options: LayerOptions & { stddev: number; seed?: n
   new KerasLayer("GaussianNoise", options);
 /** Multiplies by a bell curve about 1, of width `sqrt(rate / (1 - rate))`. */
 export const gaussianDropout = (options: DropoutOptions): KerasLayer => new KerasLayer("GaussianDropout", options);
+/** Dropout for SELU: keeps mean and variance. */
+export const alphaDropout = (options: ElementDropoutOptions): KerasLayer => new KerasLayer("AlphaDropout", options);
+/** Penalises its input in the loss; `l1` and `l2` are factors, 0 by default. */
+export const activityRegularization = (options: LayerOptions & { l1?: number; l2?: number } = {}): KerasLayer =>
+  new KerasLayer("ActivityRegularization", options);

@@ -31,12 +31,26 @@ export interface ResizingOptions extends LayerOptions {
   antialias?: boolean;
 }
 
+/** Options of `resize`. */
+export interface ResizeOptions extends LayerOptions {
+  /** Height and width of the result. */
+  size: Sizes<2>;
+  /** Default `"bilinear"`. */
+  method?: Interpolation | "gaussian" | "mitchellcubic";
+  /** Averages when it shrinks. Default `false`. */
+  antialias?: boolean;
+  /** Fits the image into the size. Default `false`. */
+  preserveAspectRatio?: boolean;
+}
+
 /** Options of `reshape`. */
 export interface ReshapeOptions extends LayerOptions {
   /** The new shape without the batch; one size may be -1: what is left. */
   targetShape: readonly number[];
 }
 
+/** The input as it is. */
+export const identity = (options: LayerOptions = {}): KerasLayer => new KerasLayer("Identity", options);
 /** `[batch, ...]` as `[batch, features]`. */
 export const flatten = (options: LayerOptions = {}): KerasLayer => new KerasLayer("Flatten", options);
 /** The same elements in another shape. */
@@ -56,6 +70,9 @@ export const upSampling2d = (options: UpSampling2dOptions = {}): KerasLayer => n
 export const upSampling3d = (options: UpSamplingOptions<3> = {}): KerasLayer => new KerasLayer("UpSampling3D", options);
 /** Images at another size. */
 export const resizing = (options: ResizingOptions): KerasLayer => new KerasLayer("Resizing", options);
+
+/** What `tf.image.resize` does. */
+export const resize = (options: ResizeOptions): KerasLayer => new KerasLayer("Resize", options);
 
 /** Zeros before and after the steps; 1 each by default. */
 export const zeroPadding1d = (options: LayerOptions & { padding?: Borders<1> } = {}): KerasLayer =>

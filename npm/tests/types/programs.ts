@@ -1,12 +1,22 @@
 // Programs that must type-check against the published declarations, and lines that must not.
 import {
+  constraints,
   type Detection,
   type Detections,
   type Engine,
   type EngineInfo,
+  initializers,
+  input,
+  Layer,
+  type LayerInfo,
+  layers,
+  type Model,
+  type ModelSummary,
   type Net,
+  regularizers,
   ShapeMismatchError,
   StriateError,
+  type SymbolicTensor,
   striate,
   type TensorOutput,
 } from "striate";
@@ -62,6 +72,93 @@ export async function predictions(files: FileList, buffer: ArrayBuffer): Promise
   // @ts-expect-error there is no such backend
   await striate({ backend: "webgl" });
   return data;
+}
+
+/** A layer composed of others. */
+class ResidualUnit extends Layer {
+  readonly #convs: Layer[];
+  constructor({ filters, strides = 1 }: { filters: number; strides?: number }) {
+    super({ name: "unit", trainable: false });
+    const options = { filters, kernelSize: 3, padding: "same", useBias: false } as const;
+    this.#convs = [layers.conv2d({ ...options, strides }), layers.reLU(), layers.conv2d(options)];
+  }
+  override call(x: SymbolicTensor): SymbolicTensor {
+    const y = this.#convs.reduce((y, layer) => layer.apply(y), x);
+    return layers.add().apply([x, y]);
+  }
+}
+
+/** One of two inputs. */
+class Both extends Layer {
+  override call([a, b]: Iterable<SymbolicTensor>): SymbolicTensor[] {
+    return a && b ? [layers.subtract().apply([a, b]), a] : [];
+  }
+}
+
+export async function build(engine: Engine, signal: AbortSignal): Promise<string> {
+  using cnn: Model = await engine.sequential(
+    [
+      layers.conv2d({
+        filters: 8,
+        kernelSize: [3, 5],
+        padding: "same",
+        activation: "leakyRelu",
+        inputShape: [28, 28, 1],
+        kernelInitializer: initializers.heNormal(),
+        kernelRegularizer: regularizers.l2({ l2: 1e-4 }),
+        kernelConstraint: constraints.maxNorm({ maxValue: 2, axis: [0, 1, 2] }),
+      }),
+      layers.maxPooling2d(),
+      new ResidualUnit({ filters: 8 }),
+      layers.conv1d({ filters: 2, kernelSize: 3, padding: "causal" }),
+      layers.zeroPadding2d({
+        padding: [
+          [1, 2],
+          [0, 3],
+        ],
+      }),
+      layers.activation("softmax"),
+    ],
+    { seed: 1, name: "cnn", signal },
+  );
+  const [a, b] = [input({ shape: [null, null, 3], name: "a" }), input({ batchShape: [1, 4], dtype: "int32" })];
+  const [difference, same] = new Both().applyAll([a, a]);
+  const y = layers.concatenate({ axis: -1 }).apply([cnn.apply(a), ...(difference && same ? [difference, same] : [])]);
+  const net = await engine.model({ inputs: [a, b], outputs: y, seed: 3 });
+  const shape: (number | null)[] = await engine.shape(y);
+  const [first] = await net.predict(
+    { a: { data: new Float32Array(12), shape: [1, 2, 2, 3] }, input_layer: new Int32Array(4) },
+    { batchSize: 8, signal, onProgress: ({ loaded, total }) => log(loaded, total ?? 0) },
+  );
+  const named: TensorOutput | undefined = (await net.predict([new Float32Array(3)])).named.out;
+  const layer: LayerInfo = net.getLayer("unit/conv2d");
+  const { data } = await net.getWeight("unit/conv2d/kernel");
+  await net.setWeights({ ...(await net.getWeights("unit")), "unit/conv2d/kernel": data, "out/bias": [1, 2] });
+  await net.setTrainable("unit", false);
+  await net.setTrainable(false);
+  const text: string = net.summary();
+  const table: ModelSummary = net.summary({ data: true });
+  log(shape, first?.shape, named?.data, layer.outputShapes, text, table.params.total, JSON.stringify(net));
+
+  // @ts-expect-error misspelt
+  layers.conv2d({ filters: 3, kernelSize: 3, activaton: "relu" });
+  // @ts-expect-error Python's spelling
+  layers.conv2d({ filters: 3, kernel_size: 3 });
+  // @ts-expect-error no such activation
+  layers.dense({ units: 3, activation: "rleu" });
+  // @ts-expect-error what Keras requires is required
+  layers.dense({});
+  // @ts-expect-error causal is for one dimension
+  layers.conv2d({ filters: 3, kernelSize: 3, padding: "causal" });
+  // @ts-expect-error one size for each axis
+  layers.maxPooling2d({ poolSize: [1, 2, 3] });
+  // @ts-expect-error a regularizer is no initializer
+  layers.dense({ units: 3, kernelInitializer: regularizers.l2() });
+  // @ts-expect-error layers are applied to tensors
+  layers.flatten().apply(layers.flatten());
+  // @ts-expect-error models come from an engine
+  await engine.sequential(["dense"]);
+  return net.plot({ expand: ["unit"], params: false });
 }
 
 export function explain(error: unknown): string {
