@@ -22,6 +22,9 @@ pub const fn tile_rows() -> usize {
     if cfg!(any(target_feature = "relaxed-simd", target_feature = "fma")) { 6 } else { 5 }
 }
 
+/// Fills a panel of this first column, width and number of valid columns.
+type FillPanel<'a> = dyn Fn(usize, usize, usize, &mut [f32]) + Sync + 'a;
+
 /// The right operand, packed.
 pub struct Packed {
     data: Buffer,
@@ -83,7 +86,7 @@ impl Packed {
         });
     }
 
-    /// Has every panel filled: by its first column, its width, its valid columns and the cells after the bias.
+    /// Has the cells after the bias filled in every panel.
     fn fill_panels(&mut self, bias: Option<&[f32]>, panel: &FillPanel) {
         let Packed { taps, depth, columns, .. } = *self;
         let (panels, height) = (self.panels(), 1 + taps * depth);

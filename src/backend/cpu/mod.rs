@@ -4,6 +4,8 @@
 //! a list of kernels and allocates nothing. `simd.rs` holds the only intrinsics; everything is written over its
 //! `F32x4`.
 
+mod batch_norm;
+mod columns;
 mod conv;
 mod conv_filter;
 mod conv_transpose;
@@ -19,6 +21,7 @@ mod memory;
 mod optimizer_step;
 mod outer;
 mod pool;
+mod pool_backward;
 mod random;
 mod reduce;
 mod resize;
@@ -109,9 +112,10 @@ fn kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
         Op::Conv2dBackwardFilter(op) => conv_filter::compile(op, spec)?,
         Op::DepthwiseConv2dBackwardInput(op) => depthwise_backward::compile_input(op, spec)?,
         Op::DepthwiseConv2dBackwardFilter(op) => depthwise_backward::compile_filter(op, spec)?,
-        Op::MaxPool2dBackward(_) | Op::AvgPool2dBackward(_) | Op::BatchNormStatistics(_) | Op::BatchNormBackward(_) => {
-            return Err(Error::unsupported(format!("{} on the CPU", op.operator().name())));
-        }
+        Op::MaxPool2dBackward(op) => pool_backward::compile_max(op, spec)?,
+        Op::AvgPool2dBackward(op) => pool_backward::compile_average(op, spec)?,
+        Op::BatchNormStatistics(_) => batch_norm::compile_statistics(spec)?,
+        Op::BatchNormBackward(_) => batch_norm::compile_backward(spec)?,
         Op::UnaryBackward(op) => unary_backward::compile(op),
         Op::Random(op) => random::compile(op),
         Op::OptimizerStep(op) => optimizer_step::compile(op),

@@ -1,5 +1,9 @@
-//! Reductions: one walk over the input, folding rows into values or adding rows to rows.
+//! Reductions: one walk over the input, folding rows into values or adding rows to rows; sums over all axes but the last
+//! by `columns.rs`.
 
+use std::ops::Range;
+
+use super::columns::{Columns, add_rows};
 use super::memory::Inputs;
 use super::simd::{F32x4, LANES};
 use super::strided::{Walk, strides};
@@ -13,6 +17,8 @@ struct Reduce {
     walk: Walk<2>,
     /// Elements that become one.
     count: usize,
+    /// Makes sums and means where all axes but the last are reduced.
+    columns: Option<Columns>,
 }
 
 pub fn compile(op: &ops::Reduce, spec: &Spec) -> Result<Box<dyn Kernel>> {
@@ -21,7 +27,14 @@ pub fn compile(op: &ops::Reduce, spec: &Spec) -> Result<Box<dyn Kernel>> {
     let kept: Vec<_> = shape.iter().zip(&mask).map(|(&n, &reduced)| if reduced { 1 } else { n }).collect();
     let out: Vec<_> = strides(&kept).into_iter().zip(&mask).map(|(s, &reduced)| if reduced { 0 } else { s }).collect();
     let count = shape.iter().zip(&mask).map(|(&n, &reduced)| if reduced { n } else { 1 }).product();
-    Ok(Box::new(Reduce { kind: op.kind, walk: Walk::new(shape, [&strides(shape), &out]), count }))
+    let kept_axes = mask.iter().filter(|reduced| !**reduced).count();
+    let columns = match (op.kind, mask.last(), shape.last()) {
+        (ReduceKind::Sum | ReduceKind::Mean, Some(false), Some(&columns)) if kept_axes == 1 && columns > 0 => {
+            Some(Columns::new(count, columns, 1))
+        }
+        _ => None,
+    };
+    Ok(Box::new(Reduce { columns, kind: op.kind, walk: Walk::new(shape, [&strides(shape), &out]), count }))
 }
 
 impl Reduce {
@@ -62,6 +75,12 @@ impl Reduce {
 impl Kernel for Reduce {
     fn run(&mut self, inputs: Inputs<'_>, [out, ..]: Outputs<'_>) -> Result<()> {
         let (x, out) = (inputs.f32(0), out.into_f32());
+        if let Some(columns) = &mut self.columns {
+            let scale = if self.kind == ReduceKind::Mean { 1.0 / self.count as f64 } else { 1.0 };
+            let add = |floats: Range<usize>, [sums]: [&mut [f32]; 1]| add_rows(&x[floats], sums);
+            columns.sum(&add, |column, [sum]| out[column] = (sum * scale) as f32);
+            return Ok(());
+        }
         match self.kind {
             ReduceKind::Sum => self.fold(x, out, 0.0, F32x4::add),
             ReduceKind::Mean => {
@@ -75,5 +94,9 @@ impl Kernel for Reduce {
             ReduceKind::Prod => self.fold(x, out, 1.0, F32x4::mul as fn(F32x4, F32x4) -> F32x4),
         }
         Ok(())
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        self.columns.as_ref().map_or(0, Columns::bytes)
     }
 }
