@@ -34,9 +34,6 @@ pub struct Packed {
     columns: usize,
 }
 
-/// Fills a panel: its first column, its width, its valid columns, the cells after the bias.
-type FillPanel<'a> = dyn Fn(usize, usize, usize, &mut [f32]) + Sync + 'a;
-
 impl Packed {
     /// Room for `taps * depth` rows of `columns`.
     pub fn new(taps: usize, depth: usize, columns: usize) -> Self {
