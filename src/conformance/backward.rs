@@ -7,7 +7,7 @@ use crate::ops::{OptimizerStep, Random, RandomKind, Saved, Unary, UnaryBackward,
 use crate::tensor::Tensor;
 
 pub(super) fn cases(cases: &mut Vec<Case>) {
-    functions(cases);
+    simple(cases);
     random(cases);
     updates(cases);
 }
@@ -65,7 +65,7 @@ fn updates(cases: &mut Vec<Case>) {
     }
 }
 
-fn functions(cases: &mut Vec<Case>) {
+fn simple(cases: &mut Vec<Case>) {
     let mut push = |name: String, of: Unary, x: Tensor| {
         let mut net = Net::new(format!("unary_backward/{name}"));
         let dy = net.random.tensor(x.shape(), -2.0, 2.0);
