@@ -40,16 +40,6 @@ const UNARY: &[(&str, Unary)] = &[
     ("hard_tanh", Unary::Clip { min: -1.0, max: 1.0 }),
     ("gelu", Unary::Gelu { approximate: false }),
     ("softplus", Unary::Softplus),
-    ("softsign", Unary::Softsign),
-    ("mish", Unary::Mish),
-    ("log_sigmoid", Unary::LogSigmoid),
-    ("celu", Unary::Celu { alpha: 1.0 }),
-    ("hard_shrink", Unary::Shrink { threshold: 0.5, bias: 0.0 }),
-    ("soft_shrink", Unary::Shrink { threshold: 0.5, bias: 0.5 }),
-    ("tanh_shrink", Unary::TanhShrink),
-    ("squareplus", Unary::Squareplus { b: 4.0 }),
-    ("sparse_plus", Unary::SparsePlus),
-    ("sparse_sigmoid", Unary::HardSigmoid { alpha: 0.5, beta: 0.5 }),
     ("exponential", Unary::Exp),
 ];
 

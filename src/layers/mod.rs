@@ -26,6 +26,7 @@ mod batch_norm;
 mod borders;
 mod conv;
 mod conv_transpose;
+mod convolutional;
 mod dense;
 mod depthwise;
 mod initializers;
@@ -61,6 +62,7 @@ pub use borders::{
 };
 pub use conv::{Conv, Conv1D, Conv2D, Conv3D};
 pub use conv_transpose::{Conv1DTranspose, Conv2DTranspose, Conv3DTranspose, ConvTranspose};
+pub use convolutional::to_fully_convolutional;
 pub use dense::Dense;
 pub use depthwise::{DepthwiseConv, DepthwiseConv1D, DepthwiseConv2D, SeparableConv, SeparableConv1D, SeparableConv2D};
 pub use initializers::{Distribution, Fan, GLOROT_UNIFORM, Initializer, Random};

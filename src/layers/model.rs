@@ -365,6 +365,13 @@ impl ModelBuilder {
     }
 }
 
+impl Weight {
+    /// Its values, if anybody asked for them or set them.
+    pub(super) fn drawn(&self) -> Option<Arc<Tensor>> {
+        self.value.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// Keras' `to_snake_case`: `MaxPooling2D` is `max_pooling2d`, `Conv2DTranspose` is `conv2d_transpose`.
 fn snake_case(class: &str) -> String {
     let chars: Vec<char> = class.chars().filter(|c| c.is_alphanumeric() || *c == '_').collect();
@@ -440,6 +447,11 @@ impl Model {
     /// All weights, in Keras' order.
     pub fn weights(&self) -> &[Weight] {
         &self.weights
+    }
+
+    /// What decides the random first weights.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Number of parameters, moving statistics included.
