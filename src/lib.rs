@@ -28,6 +28,7 @@ pub mod session;
 
 pub mod layers;
 pub mod train;
+pub mod zoo;
 
 pub mod formats;
 pub mod vision;

@@ -1,9 +1,202 @@
-//! Arithmetic and comparison of two values, casts. (Functions of one are in `unary.rs`.)
+//! Element-wise operations: activations and functions of one value, arithmetic of two, casts.
 
 use super::index::{broadcast_strides, for_each_index, offset};
-use super::{Operator, Reference, Unary, expect_inputs};
+use super::{Operator, Reference, expect_dtype, expect_inputs};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Data, Tensor, TensorType};
+
+/// A function of one float, element by element. Any of them can be a fused epilogue's activation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Unary {
+    Relu,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
+    /// `x` if positive, else `alpha * x`.
+    LeakyRelu {
+        alpha: f32,
+    },
+    /// `x` if positive, else `alpha * (e^x - 1)`.
+    Elu {
+        alpha: f32,
+    },
+    /// Scaled ELU, Klambauer et al. 2017.
+    Selu,
+    Sigmoid,
+    /// `clip(alpha * x + beta, 0, 1)`; Keras 3: 1/6 and 1/2, Keras 2 and ONNX: 0.2 and 0.5.
+    HardSigmoid {
+        alpha: f32,
+        beta: f32,
+    },
+    /// `x * relu6(x + 3) / 6`, Howard et al. 2019.
+    HardSwish,
+    /// `x * sigmoid(x)` (SiLU).
+    Swish,
+    Tanh,
+    /// Gaussian error linear unit; `approximate` is the tanh form.
+    Gelu {
+        approximate: bool,
+    },
+    /// `min(max(x, min), max)`.
+    Clip {
+        min: f32,
+        max: f32,
+    },
+    /// `ln(1 + e^x)`.
+    Softplus,
+    Exp,
+    Log,
+    Sqrt,
+    /// `1 / sqrt(x)`.
+    Rsqrt,
+    Square,
+    /// `1 / x`.
+    Reciprocal,
+    Neg,
+    Abs,
+    Sign,
+    Floor,
+    Ceil,
+    /// Halves go to the even neighbour.
+    Round,
+}
+
+impl Unary {
+    /// The function itself, in double precision; a NaN stays one.
+    pub fn eval(self, x: f64) -> f64 {
+        let clip = |x: f64, min: f64, max: f64| {
+            if x < min {
+                min
+            } else if x > max {
+                max
+            } else {
+                x
+            }
+        };
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        match self {
+            Unary::Relu => clip(x, 0.0, f64::INFINITY),
+            Unary::Relu6 => clip(x, 0.0, 6.0),
+            Unary::LeakyRelu { alpha } => {
+                if x > 0.0 {
+                    x
+                } else {
+                    alpha as f64 * x
+                }
+            }
+            Unary::Elu { alpha } => {
+                if x > 0.0 {
+                    x
+                } else {
+                    alpha as f64 * x.exp_m1()
+                }
+            }
+            Unary::Selu => SELU_SCALE * if x > 0.0 { x } else { SELU_ALPHA * x.exp_m1() },
+            Unary::Sigmoid => sigmoid(x),
+            Unary::HardSigmoid { alpha, beta } => clip(alpha as f64 * x + beta as f64, 0.0, 1.0),
+            Unary::HardSwish => x * clip(x + 3.0, 0.0, 6.0) / 6.0,
+            Unary::Swish => x * sigmoid(x),
+            Unary::Tanh => x.tanh(),
+            Unary::Gelu { approximate: true } => {
+                let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+                0.5 * x * (1.0 + inner.tanh())
+            }
+            Unary::Gelu { approximate: false } => 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2)),
+            Unary::Clip { min, max } => clip(x, min as f64, max as f64),
+            // ln(1 + e^x) without overflow.
+            Unary::Softplus => {
+                if x > 0.0 {
+                    x + (-x).exp().ln_1p()
+                } else {
+                    x.exp().ln_1p()
+                }
+            }
+            Unary::Exp => x.exp(),
+            Unary::Log => x.ln(),
+            Unary::Sqrt => x.sqrt(),
+            Unary::Rsqrt => 1.0 / x.sqrt(),
+            Unary::Square => x * x,
+            Unary::Reciprocal => 1.0 / x,
+            Unary::Neg => -x,
+            Unary::Abs => x.abs(),
+            Unary::Sign => {
+                if x == 0.0 {
+                    0.0
+                } else {
+                    x.signum()
+                }
+            }
+            Unary::Floor => x.floor(),
+            Unary::Ceil => x.ceil(),
+            Unary::Round => x.round_ties_even(),
+        }
+    }
+}
+
+/// The constants of Klambauer et al. 2017, "Self-Normalizing Neural Networks".
+const SELU_ALPHA: f64 = 1.6732632423543772;
+const SELU_SCALE: f64 = 1.0507009873554805;
+
+/// The error function, by `erf(x) = 2 / sqrt(pi) * e^(-x^2) * sum of 2^n x^(2n+1) / (2n+1)!!`: all terms have one sign,
+/// so nothing cancels.
+fn erf(x: f64) -> f64 {
+    if x.abs() > 6.0 {
+        return x.signum();
+    }
+    let (mut term, mut sum, mut n) = (x, x, 0.0);
+    while term.abs() > 1e-17 * sum.abs() {
+        n += 1.0;
+        term *= 2.0 * x * x / (2.0 * n + 1.0);
+        sum += term;
+    }
+    2.0 / std::f64::consts::PI.sqrt() * (-x * x).exp() * sum
+}
+
+impl Operator for Unary {
+    fn name(&self) -> &'static str {
+        match self {
+            Unary::Relu => "Relu",
+            Unary::Relu6 => "Relu6",
+            Unary::LeakyRelu { .. } => "LeakyRelu",
+            Unary::Elu { .. } => "Elu",
+            Unary::Selu => "Selu",
+            Unary::Sigmoid => "Sigmoid",
+            Unary::HardSigmoid { .. } => "HardSigmoid",
+            Unary::HardSwish => "HardSwish",
+            Unary::Swish => "Swish",
+            Unary::Tanh => "Tanh",
+            Unary::Gelu { .. } => "Gelu",
+            Unary::Clip { .. } => "Clip",
+            Unary::Softplus => "Softplus",
+            Unary::Exp => "Exp",
+            Unary::Log => "Log",
+            Unary::Sqrt => "Sqrt",
+            Unary::Rsqrt => "Rsqrt",
+            Unary::Square => "Square",
+            Unary::Reciprocal => "Reciprocal",
+            Unary::Neg => "Neg",
+            Unary::Abs => "Abs",
+            Unary::Sign => "Sign",
+            Unary::Floor => "Floor",
+            Unary::Ceil => "Ceil",
+            Unary::Round => "Round",
+        }
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>> {
+        expect_inputs(inputs, 1)?;
+        expect_dtype(inputs, 0, DType::F32)?;
+        Ok(inputs.to_vec())
+    }
+}
+
+impl Reference for Unary {
+    fn reference(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let shape = self.output_shape(inputs)?;
+        let out = inputs[0].as_f32()?.iter().map(|&x| self.eval(x as f64) as f32).collect::<Vec<_>>();
+        Ok(vec![Tensor::f32(shape, out)?])
+    }
+}
 
 /// Arithmetic and comparison of two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -242,6 +435,30 @@ mod tests {
 
     fn run(kind: BinaryKind, a: &Tensor, b: &Tensor) -> Tensor {
         Binary::new(kind).reference(&[a, b]).unwrap().remove(0)
+    }
+
+    #[test]
+    fn the_error_function_matches_tables() {
+        // Abramowitz & Stegun, table 7.1.
+        for (x, want) in [(0.5, 0.5204998778), (1.0, 0.8427007929), (2.0, 0.9953222650), (-1.5, -0.9661051465)] {
+            assert!((erf(x) - want).abs() < 1e-10, "erf({x}) = {}", erf(x));
+        }
+        assert_eq!((erf(0.0), erf(9.0)), (0.0, 1.0));
+    }
+
+    #[test]
+    fn functions_at_points_known_by_hand() {
+        let near = |f: Unary, x: f64, want: f64| assert!((f.eval(x) - want).abs() < 1e-7, "{f:?}({x}) = {}", f.eval(x));
+        near(Unary::HardSwish, 1.0, 4.0 / 6.0);
+        near(Unary::HardSwish, -3.5, 0.0);
+        near(Unary::Gelu { approximate: true }, 1.0, 0.8411919906);
+        near(Unary::Round, 2.5, 2.0);
+        near(Unary::Round, -1.5, -2.0);
+        near(Unary::Softplus, 100.0, 100.0);
+        near(Unary::Rsqrt, 4.0, 0.5);
+        near(Unary::Sign, -0.0, 0.0);
+        near(Unary::Sigmoid, -1000.0, 0.0);
+        assert!(Unary::Relu.eval(f64::NAN).is_nan());
     }
 
     #[test]

@@ -107,8 +107,6 @@ fn activation(name: &str) -> Option<Op> {
         "tanh" => Unary::Tanh.into(),
         "gelu" => Unary::Gelu { approximate: false }.into(),
         "softplus" => Unary::Softplus.into(),
-        "softsign" => Unary::Softsign.into(),
-        "mish" => Unary::Mish.into(),
         "exponential" => Unary::Exp.into(),
         other => panic!("no activation {other}"),
     })

@@ -345,8 +345,6 @@ impl<'f> Rule<'_, 'f> {
             "FLOOR" => Unary::Floor,
             "CEIL" => Unary::Ceil,
             "ROUND" => Unary::Round,
-            "SIN" => Unary::Sin,
-            "COS" => Unary::Cos,
             _ => return Ok(None),
         }))
     }
