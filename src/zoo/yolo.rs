@@ -19,7 +19,7 @@ pub(super) fn multiple_of(stride: usize, dims: [Option<usize>; 4]) -> Result<[Op
 
 /// A grid's predictions: for each anchor 4 numbers of the box, the objectness, and the classes, all as logits.
 fn predictions(net: &mut Net, name: &str, options: &ZooOptions, x: Sym) -> Result<Sym> {
-    let filters = options.boxes.unwrap_or(3) * (5 + options.classes.unwrap_or(80));
+    let filters = options.boxes.unwrap_or(3).saturating_mul(5 + options.classes.unwrap_or(80));
     net.conv(name, Conv::new(filters, 1).valid().bias(), x)
 }
 
