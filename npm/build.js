@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const root = import.meta.dirname;
@@ -30,6 +31,13 @@ await build({ ...legible, entryPoints: ["host", "worker"].map(entry), outdir: di
 for (const name of ["host.js", "worker.js"]) {
   if (!readFileSync(join(dist, name), "utf8").includes("webpackIgnore")) throw new Error(`${name} lost its comments`);
 }
+
+// `striate/layers` is a view of the same module: a second copy of the classes would not know the first.
+const { layers } = await import(pathToFileURL(join(dist, "index.js")).href);
+writeFileSync(
+  join(dist, "layers.js"),
+  `import { layers } from "./index.js";\nexport const { ${Object.keys(layers).join(", ")} } = layers;\n`,
+);
 
 const require = createRequire(import.meta.url);
 const tsc = join(dirname(require.resolve("typescript/package.json")), "bin/tsc");

@@ -7,6 +7,7 @@ import { type BuildOptions, buildFunctional, buildSequential, type Model, shapes
 import { readModel } from "./models.js";
 import { Net } from "./net.js";
 import type { EngineInfo, EngineOptions, LoadOptions, ModelSource } from "./types.js";
+import { Zoo } from "./zoo.js";
 
 /** Ends the worker of an engine that nobody holds any more. */
 const forgotten = new FinalizationRegistry<{ life: Life | undefined }>((held) => held.life?.dispose());
@@ -127,6 +128,11 @@ export class Engine extends EventTarget {
   /** Builds the network that computes `outputs` from `inputs`, one tensor or several each. See {@link Engine.sequential}. */
   model(graph: { inputs: SymbolicTensors; outputs: SymbolicTensors } & BuildOptions): Promise<Model> {
     return buildFunctional(this, graph);
+  }
+
+  /** Well-known networks: `await engine.zoo.resnet50({ includeTop: false })`. */
+  get zoo(): Zoo {
+    return new Zoo(this);
   }
 
   /** The shape of a tensor while a network is being written down; `null` where any size fits. */

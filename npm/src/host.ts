@@ -135,6 +135,21 @@ export class Host {
     });
   }
 
+  /** Builds a network of the zoo with options as JSON. */
+  zoo(name: string, options: string): Promise<Reply<ModelHandle>> {
+    return this.#reply(async () => this.#keep(this.#started().zoo(name, options)));
+  }
+
+  /** Names of the zoo's networks. */
+  zooNames(): Promise<Reply<string[]>> {
+    return this.#reply(async () => this.#started().zooNames());
+  }
+
+  /** A classifier without dense layers. */
+  convolutional(id: number): Promise<Reply<ModelHandle>> {
+    return this.#reply(async () => this.#keep(this.#model(id).toFullyConvolutional()));
+  }
+
   /** The shapes of a model's outputs. */
   shapes(json: string): Promise<Reply<(number | null)[][]>> {
     return this.#reply(async () => {

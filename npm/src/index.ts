@@ -44,3 +44,4 @@ export type { PlotOptions } from "./plot.js";
 export type { ModelInputs, ModelPredictOptions, Predictions } from "./predict.js";
 export * as regularizers from "./regularizers.js";
 export type * from "./types.js";
+export type * from "./zoo.js";

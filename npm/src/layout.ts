@@ -7,6 +7,12 @@ export interface Box {
   height: number;
 }
 
+/** An arrow between boxes, by their positions. */
+export interface Edge {
+  from: number;
+  to: number;
+}
+
 /** Boxes in their places (top left corners), and arrows as points from end to end. */
 export interface Layout<B extends Box> {
   width: number;
@@ -39,9 +45,8 @@ const ORDER_SWEEPS = 8;
 const PLACE_SWEEPS = 9;
 
 /** Places boxes. Edges lead from earlier boxes to later ones; others (a shared layer's) are drawn, and else ignored. */
-export function layout<B extends Box>(boxes: readonly B[], edges: readonly { from: number; to: number }[]): Layout<B> {
-  const forward = edges.filter(({ from, to }) => from < to);
-  const rows = rowsOf(boxes.length, forward);
+export function layout<B extends Box>(boxes: readonly B[], edges: readonly Edge[]): Layout<B> {
+  const rows = rowsOf(boxes.length, edges);
   const slots = boxes.map(({ width }, box): Slot => slot(rows[box] as number, width, box));
   const all = [...slots];
   const routes = edges.map(({ from, to }) => {
@@ -55,8 +60,8 @@ export function layout<B extends Box>(boxes: readonly B[], edges: readonly { fro
   const heights = grid.map((row) => Math.max(0, ...row.map(({ box }) => (box === undefined ? 0 : height(boxes[box])))));
   const tops: number[] = [];
   for (const i of heights.keys()) tops[i] = i === 0 ? 0 : (tops[i - 1] as number) + (heights[i - 1] as number) + GAP_Y;
-  const left = Math.min(0, ...all.map(({ x, width }) => x - width / 2));
-  const right = Math.max(0, ...all.map(({ x, width }) => x + width / 2));
+  const left = all.reduce((least, { x, width }) => Math.min(least, x - width / 2), all.length > 0 ? Infinity : 0);
+  const right = all.reduce((most, { x, width }) => Math.max(most, x + width / 2), all.length > 0 ? -Infinity : 0);
   const top = (slot: Slot) => {
     const room = heights[slot.row] as number;
     const own = slot.box === undefined ? room : height(boxes[slot.box]);
@@ -95,10 +100,11 @@ const slot = (row: number, width: number, box?: number): Slot => ({
 });
 
 /** Rows by the longest way from the top; what nothing leads to stands just above what it leads to. */
-function rowsOf(count: number, edges: readonly { from: number; to: number }[]): number[] {
+export function rowsOf(count: number, edges: readonly Edge[]): number[] {
   const into: number[][] = Array.from({ length: count }, () => []);
   const out: number[][] = Array.from({ length: count }, () => []);
   for (const { from, to } of edges) {
+    if (from >= to) continue;
     into[to]?.push(from);
     out[from]?.push(to);
   }

@@ -207,6 +207,18 @@ export class Model {
     });
   }
 
+  /**
+   * The same classifier for images of any size from its own: dense layers behind the map become convolutions, so that it
+   * classifies every window of a larger image at once. A model of its own, with a copy of the weights.
+   */
+  toFullyConvolutional(options: Pick<BuildOptions, "signal"> = {}): Promise<Model> {
+    const recipe = async (life: Life) => {
+      const id = await this.lend(life);
+      return life.call((host) => host.convolutional(id));
+    };
+    return conceive(this.#engine, recipe, this.#seed, options.signal);
+  }
+
   /** What the network costs and where its layers run, as it was run last. */
   report(): Promise<Report> {
     return this.#held.call("report", undefined, ({ life, handle }) => life.call((host) => host.report(handle.id)));
@@ -316,7 +328,7 @@ class NestedModel extends Layer {
 const isDefaultName = (name: string) => name === "sequential" || name === "functional";
 
 /** A random seed for whoever gave none. */
-function seedOf({ seed = Math.floor(Math.random() * 2 ** 32) }: BuildOptions): number {
+function seedOf({ seed = Math.floor(Math.random() * 2 ** 30) }: BuildOptions): number {
   if (Number.isSafeInteger(seed) && seed >= 0) return seed;
   throw failure("invalid", "`seed` is a whole number from 0", { received: String(seed) });
 }
@@ -349,6 +361,23 @@ export async function buildFunctional(
   const recorder = new Recorder();
   const json = { class: "Functional", name: graph.name, seed: seedOf(graph), ...recorder.graph(inputs, outputs) };
   return begin(engine, json, recorder.adopted, graph);
+}
+
+/** @internal A network of the zoo. */
+export async function buildZoo(engine: Engine, name: string, options: BuildOptions = {}): Promise<Model> {
+  const { signal, ...rest } = options;
+  const seed = seedOf(options);
+  const json = JSON.stringify({ ...rest, seed });
+  return conceive(engine, (life) => life.call((host) => host.zoo(name, json)), seed, signal);
+}
+
+/** @internal Names of the zoo's networks. */
+export async function zooNames(engine: Engine): Promise<string[]> {
+  const life = await engine.start();
+  return engine.watch(
+    life,
+    life.call((host) => host.zooNames()),
+  );
 }
 
 /** @internal The shapes of tensors that no model has yet. */

@@ -1,6 +1,6 @@
 // A model as a picture: boxes in layers, drawn as SVG text. `layout.ts` says where they go.
 
-import { type Box, type Layout, layout } from "./layout.js";
+import { type Box, type Layout, layout, rowsOf } from "./layout.js";
 import type { LayerInfo, ModelSummary, TensorInfo } from "./types.js";
 
 /** Options of {@link Model.plot}. */
@@ -30,6 +30,8 @@ const PAD = 9;
 const TITLE = 24;
 const INSET = 14;
 const MARGIN = 12;
+/** Boxes beside each other are as wide, if their texts fit. */
+const USUAL = 180;
 /** Widths of letters, as shares of the font size: generous, since fonts differ. */
 const LETTER = 0.58;
 const BOLD = 0.63;
@@ -102,9 +104,6 @@ function arrange(layers: readonly LayerInfo[], options: PlotOptions, path: strin
       height: inner.height + TITLE + 2 * INSET,
     };
   });
-  // Boxes of one width make a quiet picture.
-  const width = Math.max(0, ...nodes.filter((node) => !node.inner).map((node) => node.width));
-  for (const node of nodes) if (!node.inner) node.width = width;
   const places = new Map(layers.map((layer, i) => [layer.name, i]));
   const edges = layers.flatMap(({ inbound }, to) =>
     [...new Set(inbound)].flatMap((name) => {
@@ -112,6 +111,11 @@ function arrange(layers: readonly LayerInfo[], options: PlotOptions, path: strin
       return from === undefined ? [] : [{ from, to }];
     }),
   );
+  // Boxes of one width make a quiet picture; beside each other wide ones would take the room of a phone's screen.
+  const closed = nodes.filter((node) => !node.inner);
+  const widest = closed.reduce((most, { width }) => Math.max(most, width), 0);
+  const column = new Set(rowsOf(nodes.length, edges)).size === nodes.length;
+  for (const node of closed) node.width = column ? widest : Math.max(node.width, Math.min(widest, USUAL));
   return layout(nodes, edges);
 }
 

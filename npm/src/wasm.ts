@@ -49,6 +49,7 @@ export interface WasmModel {
   setTrainable(layer: string, trainable: boolean): void;
   /** Takes over the weights of the model that is nested under this path. */
   adopt(path: string, nested: WasmModel): void;
+  toFullyConvolutional(): WasmModel;
   report(): Report;
   losses(): number;
   free(): void;
@@ -62,6 +63,9 @@ export interface WasmRuntime {
   load(format: string, model: Uint8Array, weights: Uint8Array, outputs: string[] | undefined): WasmNet;
   /** Builds a model of its JSON. */
   build(json: string): WasmModel;
+  /** A network of the zoo, with options as JSON. */
+  zoo(name: string, options: string): WasmModel;
+  zooNames(): string[];
   free(): void;
 }
 

@@ -207,6 +207,11 @@ describe("functional models", () => {
         return [layers.dense({ units: 1 }).apply(a), layers.dense({ units: 2 }).apply(b)];
       }
     }
+    class Second extends Layer {
+      call(_, b) {
+        return layers.flatten().apply(b);
+      }
+    }
     const [a, b] = [input({ shape: [3] }), input({ shape: [4] })];
     const both = new Both();
     await fails(() => both.apply([a, b]), { code: "invalid", message: /applyAll/ });
@@ -219,6 +224,7 @@ describe("functional models", () => {
       ],
     );
     assert.equal(net.countParams(), 4 + 10);
+    assert.deepEqual(await engine.shape(new Second().apply([a, b])), [null, 4]);
   });
 
   test("shapes can be asked for while building", async () => {
@@ -310,6 +316,12 @@ describe("mistakes", () => {
     await fails(net.getWeights("dens"), { code: "invalid", layer: "dens" });
     await fails(net.setTrainable("dens", false), { code: "invalid", layer: "dens" });
   });
+});
+
+test("layers can be imported by themselves, and are the same", async () => {
+  const alone = await import("striate/layers");
+  assert.deepEqual(Object.keys(alone).sort(), Object.keys(layers).sort());
+  assert.ok(alone.dense({ units: 1 }) instanceof Layer);
 });
 
 test("layers are frozen and thawed", async () => {
@@ -470,8 +482,9 @@ describe("the chapter's networks", () => {
         ...(name === "repeatVector" && { n: 3 }),
         ...(name === "dot" && { axes: -1 }),
       };
-      const given = typeof needed[name] === "string" ? needed[name] : options;
       if (name === "lambda") continue;
+      const given = typeof needed[name] === "string" ? needed[name] : options;
+      if (!/^[a-z]/.test(name)) continue;
       const y = make(given).apply(merges.includes(name) ? [x, x] : x);
       const net = await engine
         .model({ inputs: x, outputs: y })
@@ -480,6 +493,67 @@ describe("the chapter's networks", () => {
       assert.ok(data.length > 0 && data.every(Number.isFinite), name);
       net.dispose();
     }
+  });
+});
+
+describe("the zoo", () => {
+  test("builds Keras' networks, with Keras' options", async () => {
+    const names = await engine.zoo.names();
+    for (const name of ["ResNet50", "MobileNetV2", "YOLOv3", "UNet"]) assert.ok(names.includes(name), name);
+    const features = await engine.zoo.resnet50({ includeTop: false, inputShape: [64, 64, 3] });
+    assert.deepEqual([features.name, features.countParams()], ["resnet50", 23_587_712]);
+    assert.deepEqual(features.outputs[0].shape, [null, 2, 2, 2048]);
+    const small = await engine.zoo.build("MobileNetV2", { alpha: 0.35, classes: 4, inputShape: [96, 96, 3], seed: 5 });
+    assert.deepEqual([small.name, small.seed], ["mobilenetv2_0.35_96", 5]);
+    const [{ data }] = await small.predict(new Float32Array(96 * 96 * 3).fill(0.5));
+    assert.ok(Math.abs(data.reduce((a, b) => a + b) - 1) < 1e-5);
+    assert.equal((await engine.zoo.resnet34()).countParams(), 21_306_826);
+    await fails(engine.zoo.build("ResNet51"), { expected: /ResNet50, / });
+    await fails(engine.zoo.build("ResNet50", { alpha: 2 }), { layer: "ResNet50", received: "alpha" });
+    const texts = parseXml(features.plot()).map(({ text }) => text);
+    for (const { name } of features.layers) assert.ok(texts.includes(name), name);
+  });
+
+  test("features carry a new head, and stay what they were", async () => {
+    const base = await engine.zoo.build("ResNet18", {
+      includeTop: false,
+      pooling: "avg",
+      widths: [4, 4, 8, 8],
+      inputShape: [32, 32, 3],
+    });
+    const x = input({ shape: [32, 32, 3] });
+    const net = await engine.model({
+      inputs: x,
+      outputs: layers.dense({ units: 3, name: "head" }).apply(base.apply(x)),
+    });
+    await net.setTrainable(base.name, false);
+    assert.equal(net.summary({ data: true }).params.trainable, 8 * 3 + 3);
+    const picture = Float32Array.from({ length: 3072 }, (_, i) => Math.sin(i));
+    const [features] = await base.predict(picture);
+    const [{ data }] = await net.predict(picture);
+    const [kernel, bias] = [await net.getWeight("head/kernel"), await net.getWeight("head/bias")];
+    assert.ok(worst(data, product([...features.data], kernel, bias)) < 1e-4);
+  });
+
+  test("a classifier becomes fully convolutional", async () => {
+    const net = await engine.sequential([
+      layers.conv2d({ filters: 3, kernelSize: 3, activation: "relu", inputShape: [8, 8, 2] }),
+      layers.flatten(),
+      layers.dense({ units: 4, activation: "softmax" }),
+    ]);
+    const open = await net.toFullyConvolutional();
+    const large = Float32Array.from({ length: 10 * 9 * 2 }, (_, i) => Math.cos(i * i));
+    const [map] = await open.predict({ data: large, shape: [1, 10, 9, 2] });
+    assert.deepEqual(map.shape, [1, 3, 2, 4]);
+    // The window at row 2, column 1 by itself.
+    const window = Float32Array.from({ length: 128 }, (_, i) => {
+      const [row, column, channel] = [i >> 4, (i >> 1) & 7, i & 1];
+      return large[((row + 2) * 9 + column + 1) * 2 + channel];
+    });
+    const [{ data }] = await net.predict(window);
+    assert.ok(worst(map.data.slice(20, 24), data) < 1e-5, `${map.data} ${data}`);
+    const flat = await engine.sequential([layers.dense({ units: 2, inputShape: [3] })]);
+    await fails(flat.toFullyConvolutional(), {});
   });
 });
 

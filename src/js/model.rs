@@ -10,7 +10,7 @@ use super::net::costs;
 use super::promise::Turns;
 use crate::error::{Error, Result};
 use crate::graph::Dims;
-use crate::layers::{Model, Row, Summary};
+use crate::layers::{Model, Row, Summary, to_fully_convolutional};
 use crate::session::{Device, Session};
 use crate::tensor::{DType, Tensor};
 
@@ -147,6 +147,12 @@ impl BuiltModel {
             state.session = None;
             values.into_iter().try_for_each(|(name, value)| state.model.set_weight(&name, value))
         })
+    }
+
+    /// The same classifier without dense layers, for images of any size.
+    #[wasm_bindgen(js_name = toFullyConvolutional)]
+    pub fn to_fully_convolutional(&self) -> Result<BuiltModel, JsValue> {
+        self.with(|state| Ok(BuiltModel::new(to_fully_convolutional(&state.model)?, state.device.clone())))
     }
 
     /// What it costs and where its layers run (`Report`).

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::formats::{ImportOptions, tfjs, tflite};
 use crate::layers::Model;
 use crate::session::Device;
+use crate::zoo;
 
 /// A CPU or GPU; makes networks.
 #[wasm_bindgen]
@@ -70,8 +71,22 @@ impl Runtime {
 
     /// Builds a model of its JSON (see `layers/json.rs`).
     pub fn build(&self, json: &str) -> Result<BuiltModel, JsValue> {
-        let parsed = serde_json::from_str(json).map_err(|e| Error::invalid(format!("the model is not JSON: {e}")));
-        let model = parsed.and_then(|json| Model::from_json(&json, false)).map_err(|e| convert::error(&e))?;
+        self.model(|| Model::from_json(&parse(json)?, false))
+    }
+
+    /// A network of the zoo, with options as JSON.
+    pub fn zoo(&self, name: &str, options: &str) -> Result<BuiltModel, JsValue> {
+        self.model(|| zoo::build(name, &parse(options)?))
+    }
+
+    /// Names of the zoo's networks.
+    #[wasm_bindgen(js_name = zooNames)]
+    pub fn zoo_names(&self) -> Vec<String> {
+        zoo::names().map(String::from).collect()
+    }
+
+    fn model(&self, build: impl FnOnce() -> Result<Model>) -> Result<BuiltModel, JsValue> {
+        let model = build().map_err(|e| convert::error(&e))?;
         Ok(BuiltModel::new(model, self.device.clone()))
     }
 
@@ -84,4 +99,8 @@ impl Runtime {
         };
         Net::new(imported.graph, self.device.clone())
     }
+}
+
+fn parse(json: &str) -> Result<serde_json::Value> {
+    serde_json::from_str(json).map_err(|e| Error::invalid(format!("what arrived is not JSON: {e}")))
 }

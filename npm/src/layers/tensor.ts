@@ -116,9 +116,10 @@ export abstract class Layer {
 
   /**
    * What the layer computes, out of other layers. Runs once, when the layer is first applied: create inner layers here
-   * or in the constructor. Of several inputs `inputs` is the first, and iterates over all: `call([a, b])`.
+   * or in the constructor. Of several inputs the first iterates over all, `call([a, b])`, and they follow as arguments,
+   * too: `call(a, b)`.
    */
-  call(_inputs: SymbolicTensor): SymbolicTensors {
+  call(_input: SymbolicTensor, ..._more: SymbolicTensor[]): SymbolicTensors {
     throw failure("invalid", `${this.className} extends Layer but has no method call()`, { layer: this.className });
   }
 
@@ -154,9 +155,9 @@ export abstract class Layer {
   trace(count: number): { inputs: SymbolicTensor[]; outputs: SymbolicTensor[] } {
     if (!this.#traced) {
       const inputs = Array.from({ length: count }, () => makeCall(new Input({}), [], 1)[0] as SymbolicTensor);
-      const [first] = inputs as [SymbolicTensor];
-      const argument = count === 1 ? first : new SymbolicTensor(first.call, 0, inputs);
-      this.#traced = { inputs, outputs: tensorsOf(this.call(argument), this.className) };
+      const [first, ...more] = inputs as [SymbolicTensor, ...SymbolicTensor[]];
+      const all = new SymbolicTensor(first.call, 0, inputs);
+      this.#traced = { inputs, outputs: tensorsOf(this.call(all, ...more), this.className) };
     }
     return this.#traced;
   }

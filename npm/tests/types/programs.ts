@@ -20,6 +20,7 @@ import {
   striate,
   type TensorOutput,
 } from "striate";
+import { type ConvOptions, conv2d } from "striate/layers";
 
 export async function detectOnVideo(video: HTMLVideoElement, signal: AbortSignal): Promise<Detection[]> {
   const engine: Engine = await striate({
@@ -90,8 +91,8 @@ class ResidualUnit extends Layer {
 
 /** One of two inputs. */
 class Both extends Layer {
-  override call([a, b]: Iterable<SymbolicTensor>): SymbolicTensor[] {
-    return a && b ? [layers.subtract().apply([a, b]), a] : [];
+  override call(a: SymbolicTensor, b: SymbolicTensor): SymbolicTensor[] {
+    return [layers.subtract().apply([a, b]), a];
   }
 }
 
@@ -108,6 +109,7 @@ export async function build(engine: Engine, signal: AbortSignal): Promise<string
         kernelRegularizer: regularizers.l2({ l2: 1e-4 }),
         kernelConstraint: constraints.maxNorm({ maxValue: 2, axis: [0, 1, 2] }),
       }),
+      conv2d({ filters: 8, kernelSize: 1 } satisfies ConvOptions<2>),
       layers.maxPooling2d(),
       new ResidualUnit({ filters: 8 }),
       layers.conv1d({ filters: 2, kernelSize: 3, padding: "causal" }),
