@@ -1,5 +1,5 @@
-// Reduction over any axes. A thread makes one result (WIDTH 4: four neighbouring ones); COOPERATIVE: a workgroup does,
-// for few results of many elements.
+// Reduction over any axes. A thread makes one result (WIDTH 4: four neighbouring ones), or one part of a long one;
+// COOPERATIVE: a workgroup makes one result, for few results of many elements.
 
 #include "common.wgsl"
 
@@ -10,13 +10,14 @@
 #endif
 
 struct Params {
-    count: u32, // results, in REALs
+    count: u32, // results, or parts of them, in REALs
     reduced: u32, // elements of one
     kept_rank: u32,
     reduced_rank: u32,
     start: f32,
     scale: f32,
-    _pad: vec2<u32>,
+    parts: u32, // of each result; a further dispatch puts them together
+    part: u32, // elements of one
     kept_size: array<vec4<u32>, 2>,
     kept_stride: array<vec4<u32>, 2>, // in REALs
     reduced_size: array<vec4<u32>, 2>,
@@ -76,18 +77,20 @@ fn main(
 #if COOPERATIVE
     let i = group.y * groups.x + group.x;
     let first = local;
+    let end = params.reduced;
     let step = THREADS;
 #else
     let i = item(group, groups, local);
-    let first = 0u;
+    let first = i % params.parts * params.part;
+    let end = min(first + params.part, params.reduced);
     let step = 1u;
 #endif
     if i >= params.count {
         return;
     }
-    let base = kept_offset(i);
+    let base = kept_offset(i / params.parts);
     var result = REAL(params.start);
-    for (var r = first; r < params.reduced; r += step) {
+    for (var r = first; r < end; r += step) {
         result = combine(result, x[base + reduced_offset(r)]);
     }
 #if COOPERATIVE

@@ -34,6 +34,18 @@ pub(super) fn cases(cases: &mut Vec<Case>) {
         push("rank5", vec![1, 4], false, &[2, 3, 2, 2, 5]);
         push("vector_to_scalar", vec![0], false, &[130]);
     }
+    // Pixels are positive: one long sum in single precision loses digits.
+    for (tag, axes, shape) in [
+        ("photographs", vec![1, 2], &[2, 211, 307, 3][..]),
+        ("photograph", vec![0, 1], &[431, 307, 1]),
+        ("everything", vec![0, 1, 2], &[331, 307, 3]),
+    ] {
+        let mut net = Net::new(format!("reduce/mean_of_{tag}"));
+        let pixels = net.random.tensor(shape, 0.0, 1.0);
+        let x = net.feed(pixels);
+        let y = net.op(Reduce { kind: ReduceKind::Mean, axes, keep_dims: false }, &[x]);
+        cases.push(net.done(&[y]));
+    }
     // An empty sum is 0.
     cases.push(single(
         "reduce/sum_of_nothing",

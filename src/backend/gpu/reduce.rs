@@ -12,6 +12,10 @@ use crate::ops::{Reduce, ReduceKind};
 const MANY_ELEMENTS: usize = 32;
 /// More results than this keep a GPU busy with a thread each.
 const FEW_RESULTS: usize = 4096;
+/// Results of more elements are made in parts,
+const LONG: usize = 4096;
+/// of this many elements.
+const PART: usize = 1024;
 
 /// A reduction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +58,8 @@ struct Params {
     reduced_rank: u32,
     start: f32,
     scale: f32,
-    _pad: [u32; 2],
+    parts: u32,
+    part: u32,
     kept_size: [u32; MAX_RANK],
     kept_stride: [u32; MAX_RANK],
     reduced_size: [u32; MAX_RANK],
@@ -90,22 +95,39 @@ pub(super) fn lower(lowering: &mut Lowering, op: &Reduce, node: &Node) -> Result
     }
     let count: usize = kept.iter().map(|a| a.size).product();
     let cooperative = lowering.workgroup_memory && reduced >= MANY_ELEMENTS && count <= FEW_RESULTS;
-    let params = Params {
-        count: count as u32,
-        reduced: reduced as u32,
-        kept_rank: kept.len() as u32,
-        reduced_rank: over.len() as u32,
-        start,
-        scale,
-        _pad: [0; 2],
-        kept_size: packed(kept.iter().map(|a| a.size), 1),
-        kept_stride: packed(kept.iter().map(|a| a.strides[0] as usize), 0),
-        reduced_size: packed(over.iter().map(|a| a.size), 1),
-        reduced_stride: packed(over.iter().map(|a| a.strides[0] as usize), 0),
-    };
     let kind = if op.kind == ReduceKind::Mean { ReduceKind::Sum } else { op.kind };
-    let operands = vec![node.inputs[0].into(), output(node).into()];
-    let groups = if cooperative { fold(count) } else { threads(count) };
-    lowering.push(ReduceKey { kind, vector, cooperative }, operands, &params, groups);
+    let key = ReduceKey { kind, vector, cooperative };
+    let params = |kept: &[Axis<1>], over: &[Axis<1>], parts: usize, scale| {
+        let reduced: usize = over.iter().map(|a| a.size).product();
+        Params {
+            count: (count * parts) as u32,
+            reduced: reduced as u32,
+            kept_rank: kept.len() as u32,
+            reduced_rank: over.len() as u32,
+            start,
+            scale,
+            parts: parts as u32,
+            part: reduced.div_ceil(parts) as u32,
+            kept_size: packed(kept.iter().map(|a| a.size), 1),
+            kept_stride: packed(kept.iter().map(|a| a.strides[0] as usize), 0),
+            reduced_size: packed(over.iter().map(|a| a.size), 1),
+            reduced_stride: packed(over.iter().map(|a| a.strides[0] as usize), 0),
+        }
+    };
+    let (x, y) = (node.inputs[0].into(), output(node).into());
+    if cooperative {
+        lowering.push(key, vec![x, y], &params(&kept, &over, 1, scale), fold(count));
+        return Ok(());
+    }
+    // A long result in parts: more threads have work, sums keep their digits, and llvmpipe ends a loop after 65,536 rounds.
+    let parts = if reduced > LONG { reduced.div_ceil(PART) } else { 1 };
+    if parts == 1 {
+        lowering.push(key, vec![x, y], &params(&kept, &over, 1, scale), threads(count));
+        return Ok(());
+    }
+    let between = lowering.scratch(0, count * parts * if vector { 16 } else { 4 });
+    lowering.push(key.clone(), vec![x, between], &params(&kept, &over, parts, 1.0), threads(count * parts));
+    let (kept, over) = ([Axis { size: count, strides: [parts as isize] }], [Axis { size: parts, strides: [1] }]);
+    lowering.push(key, vec![between, y], &params(&kept, &over, 1, scale), threads(count));
     Ok(())
 }
