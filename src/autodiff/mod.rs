@@ -8,6 +8,8 @@
 //! what the loss does not depend on. A value of the forward half lives on only if a gradient is computed from it;
 //! activations are differentiated from their results where these tell enough.
 //!
+//! Nothing flows back through values that are [detached](Graph::detach).
+//!
 //! Shapes are concrete, since a gradient undoes a broadcast by the sizes it had. Comparisons, indices and rounding let
 //! nothing through.
 
@@ -73,13 +75,16 @@ pub fn pull_back(
     wrt.iter().for_each(|v| active[v.index()] = true);
     for node in graph.nodes() {
         if node.inputs.iter().any(|v| active[v.index()]) {
-            node.outputs.iter().for_each(|&v| active[v.index()] |= types[v].dtype == DType::F32);
+            let passes = |v: ValueId| types[v].dtype == DType::F32 && !graph.is_detached(v);
+            node.outputs.iter().for_each(|&v| active[v.index()] |= passes(v));
         }
     }
     let order: Vec<NodeId> = graph.node_ids().map(|(id, _)| id).collect();
     let mut tape = Tape::new(graph, &types);
     let mut parts: Vec<Vec<ValueId>> = vec![Vec::new(); active.len()];
-    upstream.iter().for_each(|&(value, gradient)| parts[value.index()].push(gradient));
+    for &(value, gradient) in upstream.iter().filter(|(value, _)| !tape.graph.is_detached(*value)) {
+        parts[value.index()].push(gradient);
+    }
     for id in order.into_iter().rev() {
         let node = &tape.graph.nodes()[id.index()];
         let wants: Vec<bool> = node.inputs.iter().map(|v| active[v.index()]).collect();

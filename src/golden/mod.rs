@@ -26,15 +26,18 @@ use crate::tensor::Tensor;
 pub enum Backend {
     /// The interpreter.
     Reference,
+    /// The interpreter, after the optimising passes.
+    Optimized,
     /// The CPU backend or WebGPU.
     Device(Device),
 }
 
 impl Backend {
-    /// `reference`, `cpu` or `webgpu`.
+    /// `reference`, `optimized`, `cpu` or `webgpu`.
     pub fn name(&self) -> &'static str {
         match self {
             Backend::Reference => "reference",
+            Backend::Optimized => "optimized",
             Backend::Device(device) => device.name(),
         }
     }
@@ -48,6 +51,7 @@ impl Backend {
     pub fn run(&self, graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         match self {
             Backend::Reference => crate::reference::run(graph, inputs),
+            Backend::Optimized => crate::reference::run(&crate::passes::optimize(graph)?, inputs),
             Backend::Device(device) => {
                 let mut session = Session::new(graph.clone(), device.clone())?;
                 block_on(session.run(inputs))

@@ -166,7 +166,7 @@ pub(super) fn run_optimizer(set: &Set, case: &Json, backend: &Backend, outcome: 
     let graph = problem(set, case, &optimizer)?;
     let mut state = crate::reference::initial(&graph);
     let mut session = match backend {
-        Backend::Reference => None,
+        Backend::Reference | Backend::Optimized => None,
         Backend::Device(device) => Some(Session::new(graph.clone(), device.clone())?),
     };
     let mut trajectories: [Vec<Arc<Tensor>>; 3] = Default::default();

@@ -120,6 +120,8 @@ pub struct Graph {
     inputs: Vec<Input>,
     variables: Vec<Variable>,
     outputs: Vec<Output>,
+    /// Values that no gradient goes through.
+    detached: Vec<ValueId>,
 }
 
 impl Graph {
@@ -189,6 +191,16 @@ impl Graph {
         }
         *update = Some(value);
         Ok(())
+    }
+
+    /// Lets no gradient through a value, as if it were a constant. Passes forget it: differentiate before they run.
+    pub fn detach(&mut self, value: ValueId) {
+        self.detached.push(value);
+    }
+
+    /// Whether gradients stop at a value.
+    pub fn is_detached(&self, value: ValueId) -> bool {
+        self.detached.contains(&value)
     }
 
     /// Marks a value as an output.

@@ -119,6 +119,11 @@ impl TypedGraph {
         Ok(self.push(name, op, inputs)?[0])
     }
 
+    /// Lets no gradient through a value.
+    pub fn detach(&mut self, value: ValueId) {
+        self.graph.detach(value);
+    }
+
     /// Marks a value as an output.
     pub fn output(&mut self, name: impl Into<String>, value: ValueId) {
         self.graph.output(name, value);

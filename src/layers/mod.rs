@@ -31,6 +31,8 @@ mod dense;
 mod depthwise;
 mod initializers;
 mod json;
+mod lambda;
+mod lambda_ops;
 mod merging;
 mod model;
 mod noise;
@@ -66,6 +68,7 @@ pub use convolutional::to_fully_convolutional;
 pub use dense::Dense;
 pub use depthwise::{DepthwiseConv, DepthwiseConv1D, DepthwiseConv2D, SeparableConv, SeparableConv1D, SeparableConv2D};
 pub use initializers::{Distribution, Fan, GLOROT_UNIFORM, Initializer, Random};
+pub use lambda::{Lambda, Ref, Step};
 pub use merging::{Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract};
 pub use model::{Lowered, Model, ModelBuilder, ModelKind, Row, Summary, Sym, Weight};
 pub use noise::{
@@ -249,6 +252,7 @@ fn reader(class: &str) -> Option<Reader> {
         "Permute" => reader!(Permute),
         "RepeatVector" => reader!(RepeatVector),
         "Identity" => reader!(Identity),
+        "Lambda" => reader!(Lambda),
         _ => return None,
     })
 }

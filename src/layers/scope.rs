@@ -220,6 +220,11 @@ impl<'a> Scope<'a> {
         self.activities.extend(regularizer.filter(|_| self.mode == Mode::Training).map(|r| (r, output)));
     }
 
+    /// Lets no gradient through a value.
+    pub fn detach(&mut self, value: ValueId) {
+        self.graph.detach(value);
+    }
+
     /// Adds an op under the layer's name.
     pub fn add(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> Result<ValueId> {
         self.graph.add(&self.path, op, inputs)
