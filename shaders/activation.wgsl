@@ -32,6 +32,28 @@ fn activate(x: REAL, alpha: f32, beta: f32) -> REAL {
     return min(max(x, REAL(alpha)), REAL(beta));
 #elif ACTIVATION == Softplus
     return max(x, REAL(0.0)) + log(1.0 + exp(-abs(x)));
+#elif ACTIVATION == Softsign
+    return x / (1.0 + abs(x));
+#elif ACTIVATION == Mish
+    return x * mish_gate(x);
+#elif ACTIVATION == LogSigmoid
+    return min(x, REAL(0.0)) - log(1.0 + exp(-abs(x)));
+#elif ACTIVATION == Celu
+    return select(alpha * (exp(min(x, REAL(0.0)) / alpha) - 1.0), x, x > REAL(0.0));
+#elif ACTIVATION == ThresholdedRelu
+    return select(x, REAL(0.0), x <= REAL(alpha));
+#elif ACTIVATION == Shrink
+    return select(select(REAL(0.0), x - beta, x > REAL(alpha)), x + beta, x < REAL(-alpha));
+#elif ACTIVATION == TanhShrink
+    return x - bounded_tanh(x);
+#elif ACTIVATION == Squareplus
+    // Of a negative number the difference of two that are nearly equal, written as a quotient.
+    let root = sqrt(x * x + alpha);
+    return select(0.5 * (x + root), 0.5 * alpha / (root - min(x, REAL(0.0))), x < REAL(0.0));
+#elif ACTIVATION == SparsePlus
+    return select(select(0.25 * (x + 1.0) * (x + 1.0), x, x >= REAL(1.0)), REAL(0.0), x <= REAL(-1.0));
+#elif ACTIVATION == Erf
+    return erf(x);
 #elif ACTIVATION == Exp
     return exp(x);
 #elif ACTIVATION == Log
@@ -56,12 +78,65 @@ fn activate(x: REAL, alpha: f32, beta: f32) -> REAL {
     return ceil(x);
 #elif ACTIVATION == Round
     return round(x);
+#elif ACTIVATION == Sin
+    return sine(x, 0.0);
+#elif ACTIVATION == Cos
+    return sine(x, 1.0);
+#elif ACTIVATION == Tan
+    return sine(x, 0.0) / sine(x, 1.0);
+#elif ACTIVATION == Asin
+    return arc_sine(x);
+#elif ACTIVATION == Acos
+    return 1.5707963267948966 - arc_sine(x);
+#elif ACTIVATION == Atan
+    return arc_tangent(x);
+#elif ACTIVATION == Sinh
+    return sinh_(x);
+#elif ACTIVATION == Cosh
+    return cosh_(x);
+#elif ACTIVATION == Asinh
+    return asinh_(x);
+#elif ACTIVATION == Acosh
+    let less = x - 1.0;
+    return log(1.0 + (less + sqrt(less * (less + 2.0))));
+#elif ACTIVATION == Atanh
+    return atanh_(x);
 #endif
 }
+
+// The functions that WGSL leaves to the driver, which may be off by 2^-11 (sine) or 2^-12 (arc sine) and is on some.
+#if ACTIVATION == Sin
+#include "trigonometry.wgsl"
+#elif ACTIVATION == Cos
+#include "trigonometry.wgsl"
+#elif ACTIVATION == Tan
+#include "trigonometry.wgsl"
+#elif ACTIVATION == Asin
+#include "trigonometry.wgsl"
+#elif ACTIVATION == Acos
+#include "trigonometry.wgsl"
+#elif ACTIVATION == Atan
+#include "trigonometry.wgsl"
+#elif ACTIVATION == Sinh
+#include "trigonometry.wgsl"
+#elif ACTIVATION == Cosh
+#include "trigonometry.wgsl"
+#elif ACTIVATION == Asinh
+#include "trigonometry.wgsl"
+#elif ACTIVATION == Atanh
+#include "trigonometry.wgsl"
+#endif
 
 // Bounded so that e^-x stays finite: WGSL lets implementations assume that no infinity occurs.
 fn sigmoid(x: REAL) -> REAL {
     return 1.0 / (1.0 + exp(-max(x, REAL(-87.0))));
+}
+
+// tanh(ln(1 + e^x)), as a quotient of polynomials in e^x; beyond 20 it is 1.
+fn mish_gate(x: REAL) -> REAL {
+    let e = exp(min(x, REAL(20.0)));
+    let p = e * (e + 2.0);
+    return p / (p + 2.0);
 }
 
 // Some drivers compute tanh as a quotient of exponentials that overflow; beyond 10 it is 1 in float32.

@@ -4,6 +4,17 @@
 #define REAL vec4<f32>
 #include "common.wgsl"
 #include "activation.wgsl"
+#if OF == Sin
+#include "trigonometry.wgsl"
+#elif OF == Cos
+#include "trigonometry.wgsl"
+#elif OF == Tan
+#include "trigonometry.wgsl"
+#elif OF == Sinh
+#include "trigonometry.wgsl"
+#elif OF == Cosh
+#include "trigonometry.wgsl"
+#endif
 
 struct Params {
     vectors: u32,
@@ -52,6 +63,52 @@ fn backward(v: vec4<f32>, g: vec4<f32>, alpha: f32, beta: f32) -> vec4<f32> {
     return select(zero, g, (v >= vec4<f32>(alpha)) & (v <= vec4<f32>(beta)));
 #elif OF == Softplus
     return g * sigmoid(v);
+#elif OF == Softsign
+    let reach = 1.0 + abs(v);
+    return g / (reach * reach);
+#elif OF == Mish
+    let t = mish_gate(v);
+    return g * (t + v * sigmoid(v) * (1.0 - t * t));
+#elif OF == LogSigmoid
+    return g * sigmoid(-v);
+#elif OF == Celu
+    return g * exp(min(v, zero) / alpha);
+#elif OF == ThresholdedRelu
+    return select(zero, g, v > vec4<f32>(alpha));
+#elif OF == Shrink
+    return select(zero, g, abs(v) > vec4<f32>(alpha));
+#elif OF == TanhShrink
+    let t = bounded_tanh(v);
+    return g * t * t;
+#elif OF == Squareplus
+    return g * (0.5 + 0.5 * v * inverseSqrt(v * v + alpha));
+#elif OF == SparsePlus
+    return g * clamp(0.5 * (v + 1.0), zero, vec4<f32>(1.0));
+#elif OF == Erf
+    return g * 1.1283791670955126 * exp(-min(v * v, vec4<f32>(87.0)));
+#elif OF == Sin
+    return g * sine(v, 1.0);
+#elif OF == Cos
+    return -g * sine(v, 0.0);
+#elif OF == Tan
+    let c = sine(v, 1.0);
+    return g / (c * c);
+#elif OF == Asin
+    return g * inverseSqrt((1.0 - v) * (1.0 + v));
+#elif OF == Acos
+    return -g * inverseSqrt((1.0 - v) * (1.0 + v));
+#elif OF == Atan
+    return g / (1.0 + v * v);
+#elif OF == Sinh
+    return g * cosh_(v);
+#elif OF == Cosh
+    return g * sinh_(v);
+#elif OF == Asinh
+    return g * inverseSqrt(v * v + 1.0);
+#elif OF == Acosh
+    return g * inverseSqrt((v - 1.0) * (v + 1.0));
+#elif OF == Atanh
+    return g / ((1.0 - v) * (1.0 + v));
 #elif OF == Exp
     return g * v;
 #elif OF == Log

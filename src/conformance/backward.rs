@@ -1,13 +1,13 @@
 //! Gradients of element-wise functions, and what else a training step has: random numbers, updates.
 
 use super::Case;
-use super::elementwise::activations;
+use super::elementwise::{activations, functions};
 use super::generate::Net;
 use crate::ops::{OptimizerStep, Random, RandomKind, Saved, Unary, UnaryBackward, UpdateRule};
 use crate::tensor::Tensor;
 
 pub(super) fn cases(cases: &mut Vec<Case>) {
-    functions(cases);
+    simple(cases);
     random(cases);
     updates(cases);
 }
@@ -65,7 +65,7 @@ fn updates(cases: &mut Vec<Case>) {
     }
 }
 
-fn functions(cases: &mut Vec<Case>) {
+fn simple(cases: &mut Vec<Case>) {
     let mut push = |name: String, of: Unary, x: Tensor| {
         let mut net = Net::new(format!("unary_backward/{name}"));
         let dy = net.random.tensor(x.shape(), -2.0, 2.0);
@@ -100,6 +100,21 @@ fn functions(cases: &mut Vec<Case>) {
         ("abs", Unary::Abs, -5.0, 5.0),
     ] {
         push(name.to_string(), of, random(name, &[3, 5, 11], low, high));
+    }
+    for (name, of, low, high) in functions() {
+        // A slope without end at both ends.
+        let (low, high) = if matches!(of, Unary::Acosh) { (1.5, high) } else { (low, high) };
+        push(name.to_string(), of, random(name, &[2, 3, 5, 7], low, high));
+    }
+    for (name, of, edges) in [
+        ("mish", Unary::Mish, vec![0.0, 20.0, -20.0, 88.0, -88.0, 300.0, -300.0]),
+        ("celu", Unary::Celu { alpha: 0.5 }, vec![0.0, 88.0, -88.0, 300.0]),
+        ("thresholded_relu", Unary::ThresholdedRelu { theta: 1.0 }, vec![0.0, 1.0, 1.5, -1.0]),
+        ("shrink", Unary::Shrink { threshold: 0.5, bias: 0.25 }, vec![0.0, 0.5, -0.5, 0.75, -0.75]),
+        ("sparse_plus", Unary::SparsePlus, vec![0.0, 1.0, -1.0, 1.5, -1.5]),
+        ("erf", Unary::Erf, vec![0.0, 1.0, -20.0, 300.0]),
+    ] {
+        push(format!("{name}_edges"), of, Tensor::f32([edges.len()], edges).expect("fits"));
     }
     // More than one task of the CPU's.
     push("relu_large".into(), Unary::Relu, random("relu_large", &[2, 131, 257], -1.0, 1.0));

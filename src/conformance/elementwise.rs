@@ -27,6 +27,35 @@ pub(super) fn activations() -> Vec<(&'static str, Unary)> {
     ]
 }
 
+/// Functions that are tested as an op and behind one other, with the range of their operands.
+pub(super) fn functions() -> Vec<(&'static str, Unary, f32, f32)> {
+    vec![
+        ("softsign", Unary::Softsign, -8.0, 8.0),
+        ("mish", Unary::Mish, -30.0, 30.0),
+        ("log_sigmoid", Unary::LogSigmoid, -30.0, 30.0),
+        ("celu", Unary::Celu { alpha: 1.5 }, -8.0, 8.0),
+        ("thresholded_relu", Unary::ThresholdedRelu { theta: 0.75 }, -3.0, 3.0),
+        ("thresholded_relu_negative", Unary::ThresholdedRelu { theta: -0.75 }, -3.0, 3.0),
+        ("hard_shrink", Unary::Shrink { threshold: 0.5, bias: 0.0 }, -2.0, 2.0),
+        ("soft_shrink", Unary::Shrink { threshold: 0.5, bias: 0.5 }, -2.0, 2.0),
+        ("tanh_shrink", Unary::TanhShrink, -12.0, 12.0),
+        ("squareplus", Unary::Squareplus { b: 4.0 }, -300.0, 300.0),
+        ("sparse_plus", Unary::SparsePlus, -3.0, 3.0),
+        ("erf", Unary::Erf, -5.0, 5.0),
+        ("sin", Unary::Sin, -40.0, 40.0),
+        ("cos", Unary::Cos, -40.0, 40.0),
+        ("tan", Unary::Tan, -1.3, 1.3),
+        ("asin", Unary::Asin, -0.99, 0.99),
+        ("acos", Unary::Acos, -0.99, 0.99),
+        ("atan", Unary::Atan, -9.0, 9.0),
+        ("sinh", Unary::Sinh, -6.0, 6.0),
+        ("cosh", Unary::Cosh, -6.0, 6.0),
+        ("asinh", Unary::Asinh, -90.0, 90.0),
+        ("acosh", Unary::Acosh, 1.01, 90.0),
+        ("atanh", Unary::Atanh, -0.95, 0.95),
+    ]
+}
+
 pub(super) fn cases(cases: &mut Vec<Case>) {
     unary(cases);
     float_arithmetic(cases);
@@ -47,6 +76,35 @@ fn unary(cases: &mut Vec<Case>) {
         push(name.to_string(), f, random(name, &[2, 3, 5, 7], -8.0, 8.0));
         // Kinks, saturation, and what must not overflow.
         let edges = [0.0, -0.0, 1e-6, -1e-6, 3.0, -3.0, 6.0, -6.0, 2.5, -2.5, 20.0, -20.0, 88.0, -88.0, 300.0, -300.0];
+        push(format!("{name}_edges"), f, Tensor::f32([edges.len()], edges).expect("fits"));
+    }
+    for (name, f, low, high) in functions() {
+        push(name.to_string(), f, random(name, &[2, 3, 5, 7], low, high));
+    }
+    // Kinks, ends of domains, and what must not overflow.
+    for (name, f, edges) in [
+        ("softsign", Unary::Softsign, vec![0.0, -0.0, 1e-6, -1.0, 300.0, -300.0]),
+        ("mish", Unary::Mish, vec![0.0, 1e-6, -20.0, 20.0, 25.0, 88.0, -88.0, 300.0, -300.0]),
+        ("log_sigmoid", Unary::LogSigmoid, vec![0.0, 88.0, -88.0, 300.0, -300.0]),
+        ("celu", Unary::Celu { alpha: 0.5 }, vec![0.0, 1e-6, -1e-6, 88.0, -88.0, 300.0, -300.0]),
+        ("thresholded_relu", Unary::ThresholdedRelu { theta: 1.0 }, vec![0.0, 1.0, 1.0000001, -1.0, 300.0]),
+        (
+            "shrink",
+            Unary::Shrink { threshold: 0.5, bias: 0.25 },
+            vec![0.0, 0.5, -0.5, 0.500_001, -0.500_001, 9.0, -9.0],
+        ),
+        ("tanh_shrink", Unary::TanhShrink, vec![0.0, 1e-3, -1e-3, 20.0, -300.0]),
+        ("squareplus", Unary::Squareplus { b: 4.0 }, vec![0.0, 1e-3, 1000.0, -1000.0, -0.001]),
+        ("sparse_plus", Unary::SparsePlus, vec![0.0, 1.0, -1.0, 1.5, -1.5, 0.999, -0.999]),
+        ("erf", Unary::Erf, vec![0.0, 1e-6, -1e-6, 3.9, 4.1, -20.0, 300.0]),
+        ("asin", Unary::Asin, vec![0.0, 1.0, -1.0, 0.5, -0.5]),
+        ("acos", Unary::Acos, vec![0.0, 1.0, -1.0, 0.5, -0.5]),
+        ("atan", Unary::Atan, vec![0.0, 1.0, -1.0, 2.5, -0.41, 1e10, -1e10]),
+        ("sinh", Unary::Sinh, vec![0.0, 1e-4, -1e-4, 1.0, -1.0, 0.9999]),
+        ("asinh", Unary::Asinh, vec![0.0, 1e-4, -1e-4, 0.5, -0.5, 1e6, -1e20]),
+        ("acosh", Unary::Acosh, vec![1.0, 1.000_001, 2.0, 1e6]),
+        ("atanh", Unary::Atanh, vec![0.0, 1e-4, -1e-4, 0.5, -0.5, 0.999]),
+    ] {
         push(format!("{name}_edges"), f, Tensor::f32([edges.len()], edges).expect("fits"));
     }
     for (name, f, low, high) in [
@@ -141,6 +199,15 @@ fn float_arithmetic(cases: &mut Vec<Case>) {
         let op = Binary { kind: BinaryKind::Add, activation: Some(activation) };
         let (a, b) = (random.tensor(&[1, 3, 5, 7], -4.0, 4.0), random.tensor(&[1, 3, 5, 7], -4.0, 4.0));
         cases.push(binary(format!("add_then_{tag}"), op, a, b));
+    }
+    // As an epilogue, in vectors and one by one.
+    for (tag, f, low, high) in functions() {
+        let mut random = Net::new(format!("then_{tag}")).random;
+        let op = Binary { kind: BinaryKind::Mul, activation: Some(f) };
+        let (a, b) = (random.tensor(&[3, 7], low, high), random.tensor(&[3, 1], 1.0, 1.01));
+        // Inside the domain still.
+        let (a, b) = if low.abs() < 1.0 { (a, Tensor::scalar(1.0)) } else { (a, b) };
+        cases.push(binary(format!("mul_then_{tag}"), op, a, b));
     }
     // Constants on either side, and one value on both.
     for left in [false, true] {

@@ -21,6 +21,7 @@ mod resize;
 mod resize_backward;
 mod select;
 mod taps;
+mod unary;
 mod unary_backward;
 
 pub use batch_norm_training::{BatchNormBackward, BatchNormStatistics};
@@ -29,7 +30,7 @@ pub use conv_backward::{
     Conv2dBackwardFilter, Conv2dBackwardInput, DepthwiseConv2dBackwardFilter, DepthwiseConv2dBackwardInput,
     TransposedGradient,
 };
-pub use elementwise::{Binary, BinaryKind, Cast, Unary};
+pub use elementwise::{Binary, BinaryKind, Cast};
 pub use layout::{Concat, Pad, PadMode, Reshape, ReshapeDim, Slice, SliceAxis, Transpose};
 pub use matmul::MatMul;
 pub use normalize::{BatchNorm, LogSoftmax, Softmax};
@@ -43,6 +44,7 @@ pub use resize::{Border, Coordinates, NearestRounding, Resize, ResizeMode, Resiz
 pub use resize_backward::ResizeBackward;
 pub use select::{ArgMax, Gather, TopK};
 pub use taps::Taps;
+pub use unary::Unary;
 pub use unary_backward::{Saved, UnaryBackward};
 
 use crate::error::{Error, Result};

@@ -49,6 +49,27 @@ impl Unary {
             | Unary::Gelu { .. }
             | Unary::Clip { .. }
             | Unary::Softplus
+            | Unary::Softsign
+            | Unary::Mish
+            | Unary::LogSigmoid
+            | Unary::Celu { .. }
+            | Unary::ThresholdedRelu { .. }
+            | Unary::Shrink { .. }
+            | Unary::TanhShrink
+            | Unary::Squareplus { .. }
+            | Unary::SparsePlus
+            | Unary::Erf
+            | Unary::Sin
+            | Unary::Cos
+            | Unary::Tan
+            | Unary::Asin
+            | Unary::Acos
+            | Unary::Atan
+            | Unary::Sinh
+            | Unary::Cosh
+            | Unary::Asinh
+            | Unary::Acosh
+            | Unary::Atanh
             | Unary::Log
             | Unary::Square
             | Unary::Neg
@@ -109,6 +130,30 @@ impl Unary {
             }
             Unary::Clip { min, max } => flag(v >= min as f64 && v <= max as f64),
             Unary::Softplus => sigmoid(v),
+            Unary::Softsign => (1.0 + v.abs()).powi(-2),
+            Unary::Mish => {
+                let t = Unary::Softplus.eval(v).tanh();
+                t + v * sigmoid(v) * (1.0 - t * t)
+            }
+            Unary::LogSigmoid => sigmoid(-v),
+            Unary::Celu { alpha } => (v.min(0.0) / alpha as f64).exp(),
+            Unary::ThresholdedRelu { theta } => flag(v > theta as f64),
+            Unary::Shrink { threshold, .. } => flag(v.abs() > threshold as f64),
+            Unary::TanhShrink => v.tanh().powi(2),
+            Unary::Squareplus { b } => 0.5 + 0.5 * v / (v * v + b as f64).sqrt(),
+            Unary::SparsePlus => (0.5 * (v + 1.0)).clamp(0.0, 1.0),
+            Unary::Erf => std::f64::consts::FRAC_2_SQRT_PI * (-v * v).exp(),
+            Unary::Sin => v.cos(),
+            Unary::Cos => -v.sin(),
+            Unary::Tan => v.cos().powi(-2),
+            Unary::Asin => 1.0 / ((1.0 - v) * (1.0 + v)).sqrt(),
+            Unary::Acos => -1.0 / ((1.0 - v) * (1.0 + v)).sqrt(),
+            Unary::Atan => 1.0 / (1.0 + v * v),
+            Unary::Sinh => Unary::Cosh.eval(v),
+            Unary::Cosh => Unary::Sinh.eval(v),
+            Unary::Asinh => 1.0 / (v * v + 1.0).sqrt(),
+            Unary::Acosh => 1.0 / ((v - 1.0) * (v + 1.0)).sqrt(),
+            Unary::Atanh => 1.0 / ((1.0 - v) * (1.0 + v)),
             Unary::Exp => v,
             Unary::Log => 1.0 / v,
             Unary::Sqrt => 0.5 / v,
@@ -160,6 +205,25 @@ impl Reference for UnaryBackward {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn derivatives_are_the_slopes_of_the_functions() {
+        for f in Unary::EVERY.into_iter().filter(|f| f.saved().is_some()) {
+            // Away from every kink, inside every domain.
+            let points = match f {
+                Unary::Acosh => [1.3, 1.7, 4.1],
+                Unary::Log | Unary::Sqrt | Unary::Rsqrt => [0.3, 0.7, 4.1],
+                Unary::Asin | Unary::Acos | Unary::Atanh => [-0.7, 0.3, 0.6],
+                _ => [-0.7, 0.3, 1.6],
+            };
+            for x in points {
+                let step = 1e-6;
+                let slope = (f.eval(x + step) - f.eval(x - step)) / (2.0 * step);
+                let got = f.derivative(if f.saved() == Some(Saved::Output) { f.eval(x) } else { x });
+                assert!((got - slope).abs() < 1e-7 * slope.abs().max(1.0), "{f:?} at {x}: {got}, not {slope}");
+            }
+        }
+    }
 
     #[test]
     fn kinks_are_keras() {

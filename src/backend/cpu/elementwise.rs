@@ -68,6 +68,17 @@ unsafe fn unary(op: Unary, x: *const f32, out: *mut f32, n: usize) {
             }),
             Unary::Clip { min, max } => each(x, out, n, |v| v.clamp(c(min), c(max))),
             Unary::Softplus => each(x, out, n, |v| v.map(|x| x.max(0.0) + (-x.abs()).exp().ln_1p())),
+            Unary::Softsign => each(x, out, n, |v| v.div(one.add(v.abs()))),
+            // tanh(ln(1 + e)) is a quotient of polynomials in e = e^x; beyond 20 it is 1.
+            Unary::Mish => each(x, out, n, |v| {
+                let e = exp(v.min(c(20.0)));
+                let p = e.mul(e.add(c(2.0)));
+                v.mul(p.div(p.add(c(2.0))))
+            }),
+            Unary::Celu { alpha } => {
+                each(x, out, n, |v| F32x4::select(v.less(zero), exp(v.div(c(alpha))).sub(one).mul(c(alpha)), v))
+            }
+            Unary::Erf => each(x, out, n, erf),
             Unary::Exp => each(x, out, n, exp),
             Unary::Log => each(x, out, n, |v| v.map(f32::ln)),
             Unary::Sqrt => each(x, out, n, F32x4::sqrt),
@@ -80,6 +91,24 @@ unsafe fn unary(op: Unary, x: *const f32, out: *mut f32, n: usize) {
             Unary::Floor => each(x, out, n, F32x4::floor),
             Unary::Ceil => each(x, out, n, F32x4::ceil),
             Unary::Round => each(x, out, n, F32x4::round),
+            // Too rare for kernels of their own: one after the other, in double precision.
+            Unary::LogSigmoid
+            | Unary::ThresholdedRelu { .. }
+            | Unary::Shrink { .. }
+            | Unary::TanhShrink
+            | Unary::Squareplus { .. }
+            | Unary::SparsePlus
+            | Unary::Sin
+            | Unary::Cos
+            | Unary::Tan
+            | Unary::Asin
+            | Unary::Acos
+            | Unary::Atan
+            | Unary::Sinh
+            | Unary::Cosh
+            | Unary::Asinh
+            | Unary::Acosh
+            | Unary::Atanh => each(x, out, n, |v| v.map(|x| op.eval(x as f64) as f32)),
         }
     }
 }

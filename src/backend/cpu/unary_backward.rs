@@ -79,6 +79,33 @@ fn backward(of: Unary, v: &[f32], g: &[f32], out: &mut [f32]) {
         Unary::Abs => {
             each(v, g, out, |v, g| F32x4::select(zero.less(v), g, F32x4::select(v.less(zero), zero.sub(g), zero)))
         }
+        // Too rare for kernels of their own: one after the other, in double precision.
+        Unary::Softsign
+        | Unary::Mish
+        | Unary::LogSigmoid
+        | Unary::Celu { .. }
+        | Unary::ThresholdedRelu { .. }
+        | Unary::Shrink { .. }
+        | Unary::TanhShrink
+        | Unary::Squareplus { .. }
+        | Unary::SparsePlus
+        | Unary::Erf
+        | Unary::Sin
+        | Unary::Cos
+        | Unary::Tan
+        | Unary::Asin
+        | Unary::Acos
+        | Unary::Atan
+        | Unary::Sinh
+        | Unary::Cosh
+        | Unary::Asinh
+        | Unary::Acosh
+        | Unary::Atanh => {
+            for ((&v, &g), out) in v.iter().zip(g).zip(out) {
+                let slope = of.derivative(v as f64);
+                *out = if slope == 0.0 { 0.0 } else { (slope * g as f64) as f32 };
+            }
+        }
         Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round => unreachable!("the shape rule refuses them"),
     }
 }

@@ -43,6 +43,7 @@ const SOURCES: &[(&str, &str)] = &[
     shader!("topk_order.wgsl"),
     shader!("topk_block.wgsl"),
     shader!("topk_global.wgsl"),
+    shader!("trigonometry.wgsl"),
     shader!("unary.wgsl"),
     shader!("unary_backward.wgsl"),
     shader!("random.wgsl"),
@@ -165,7 +166,10 @@ impl Activation {
     pub(super) fn of(unary: Option<Unary>) -> (Activation, [f32; 2]) {
         let Some(unary) = unary else { return (Self::NONE, [0.0; 2]) };
         let attributes = match unary {
-            Unary::LeakyRelu { alpha } | Unary::Elu { alpha } => [alpha, 0.0],
+            Unary::LeakyRelu { alpha } | Unary::Elu { alpha } | Unary::Celu { alpha } => [alpha, 0.0],
+            Unary::ThresholdedRelu { theta } => [theta, 0.0],
+            Unary::Shrink { threshold, bias } => [threshold, bias],
+            Unary::Squareplus { b } => [b, 0.0],
             Unary::HardSigmoid { alpha, beta } => [alpha, beta],
             Unary::Clip { min, max } => [min, max],
             _ => [0.0; 2],
@@ -181,36 +185,7 @@ impl Activation {
 
     /// Every activation, none included.
     pub(super) fn all() -> Vec<Activation> {
-        use Unary::*;
-        let list = [
-            Relu,
-            Relu6,
-            LeakyRelu { alpha: 0.0 },
-            Elu { alpha: 0.0 },
-            Selu,
-            Sigmoid,
-            HardSigmoid { alpha: 0.0, beta: 0.0 },
-            HardSwish,
-            Swish,
-            Tanh,
-            Gelu { approximate: false },
-            Gelu { approximate: true },
-            Clip { min: 0.0, max: 0.0 },
-            Softplus,
-            Exp,
-            Log,
-            Sqrt,
-            Rsqrt,
-            Square,
-            Reciprocal,
-            Neg,
-            Abs,
-            Sign,
-            Floor,
-            Ceil,
-            Round,
-        ];
-        std::iter::once(Self::NONE).chain(list.map(|u| Self::of(Some(u)).0)).collect()
+        std::iter::once(Self::NONE).chain(Unary::EVERY.map(|u| Self::of(Some(u)).0)).collect()
     }
 }
 

@@ -345,6 +345,8 @@ impl<'f> Rule<'_, 'f> {
             "FLOOR" => Unary::Floor,
             "CEIL" => Unary::Ceil,
             "ROUND" => Unary::Round,
+            "SIN" => Unary::Sin,
+            "COS" => Unary::Cos,
             _ => return Ok(None),
         }))
     }
