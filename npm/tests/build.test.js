@@ -398,6 +398,58 @@ function resnet34() {
   ];
 }
 
+describe("functions as layers", () => {
+  test("compute what was written", async () => {
+    const [a, b] = [input({ shape: [3], name: "a" }), input({ shape: [3], name: "b" })];
+    const distance = layers.lambda(([a, b]) => a.sub(b).square().mean(-1), { name: "distance" });
+    const parts = layers.lambda((a, b) => [
+      a.mul([1, 10, 100]).add(0.5),
+      a.where(b.greater(0), a.neg()).matMul({ data: [1, 0, 0, 1, 1, 1], shape: [3, 2] }),
+      a.concat(b, 1).slice([null, 2], [null, -1]).reshape([0, 3, 1]).max(1),
+    ]);
+    const net = await engine.model({ inputs: [a, b], outputs: [distance.apply([a, b]), ...parts.applyAll([a, b])] });
+    const [x, y] = [
+      [1, 2, 3],
+      [-1, 4, 0.5],
+    ];
+    const results = await net.predict([Float32Array.from(x), Float32Array.from(y)]);
+    const expected = [[(4 + 4 + 6.25) / 3], [1.5, 20.5, 300.5], [-1 + 3, 2 + 3], [4]];
+    for (const [i, values] of expected.entries())
+      assert.ok(worst(results[i].data, values) < 1e-5, `${i}: ${results[i].data}`);
+    assert.deepEqual(
+      results.map(({ shape }) => shape),
+      [[1], [1, 3], [1, 2], [1, 1]],
+    );
+    assert.match(net.summary(), /distance \(Lambda\)/);
+    const again = await engine.sequential([
+      layers.lambda((x) => x.relu(), { inputShape: [2] }),
+      layers.dense({ units: 1 }),
+    ]);
+    assert.equal(again.countParams(), 3);
+  });
+
+  test("and say what is wrong with it", async () => {
+    const x = input({ shape: [3] });
+    const apply = (f) => layers.lambda(f, { name: "f" }).apply(x);
+    await fails(() => apply(() => 3), { code: "invalid", layer: "f", received: "number" });
+    await fails(() => apply((x) => x.add("1")), { code: "invalid", message: /add/, received: "string" });
+    await fails(() => apply((x) => x.add(Number.NaN)), { code: "invalid", received: "NaN" });
+    let kept;
+    apply((x) => {
+      kept = x;
+      return x;
+    });
+    await fails(() => apply((x) => x.add(kept)), { code: "invalid", message: /another call/ });
+    await fails(() => layers.lambda(3), { code: "invalid", received: "number" });
+    const wrong = apply((x) => x.abs().add([1, 2]));
+    await fails(engine.model({ inputs: x, outputs: wrong }), {
+      code: "shape-mismatch",
+      layer: "f",
+      message: /step 1, add/,
+    });
+  });
+});
+
 describe("the chapter's networks", () => {
   test("the CNN for 28 x 28 pictures", async () => {
     const conv = (filters, more) =>

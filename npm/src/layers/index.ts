@@ -15,6 +15,7 @@ export type {
 } from "./arguments.js";
 export * from "./conv.js";
 export * from "./core.js";
+export { type LambdaFunction, type LambdaOperand, LambdaTensor, lambda } from "./lambda.js";
 export * from "./merging.js";
 export * from "./normalization.js";
 export * from "./pooling.js";

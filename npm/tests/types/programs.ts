@@ -120,6 +120,10 @@ export async function build(engine: Engine, signal: AbortSignal): Promise<string
         ],
       }),
       layers.activation("softmax"),
+      layers.lambda((x) => x.sub(x.mean([1, 2], true)).clipByValue(-1, 1)),
+      layers.lambda((a, b) => [a.where(b.greater(0), 0), a.mul([1, 2]).matMul({ data: [1, 2], shape: [2, 1] })]),
+      // @ts-expect-error no such operation
+      layers.lambda((x) => x.cube()),
     ],
     { seed: 1, name: "cnn", signal },
   );
