@@ -200,10 +200,11 @@ function placeRows(grid: Slot[][]): void {
         row,
         row.map((slot) => {
           const neighbours = down ? slot.up : slot.down;
-          // Boxes go by boxes and leave the bends to arrows that pass by; those go straight.
+          // A box under one box leaves the bends to arrows that pass by; under several it stands in the middle of all.
           const own = neighbours.filter(({ box }) => (box === undefined) === (slot.box === undefined));
-          const pulls = own.length > 0 ? own : neighbours;
-          return pulls.length > 0 ? mean(pulls.map(({ x }) => x)) : slot.x;
+          const pulls = own.length === 1 || slot.box === undefined ? own : neighbours;
+          if (pulls.length > 0) return mean(pulls.map(({ x }) => x));
+          return neighbours.length > 0 ? mean(neighbours.map(({ x }) => x)) : slot.x;
         }),
       );
     }
