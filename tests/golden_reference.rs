@@ -8,11 +8,11 @@ use striate::golden::Backend;
 
 #[test]
 fn the_reference_agrees_with_keras() {
-    let count = golden::all_agree(&Backend::Reference, &["layer", "shape", "error"]);
+    let count = golden::all_agree(&Backend::Reference, "golden", &["layer", "shape", "error"]);
     assert!(count > 370 || std::env::var_os("STRIATE_CASE").is_some(), "only {count} cases found");
 }
 
 #[test]
 fn passes_keep_what_keras_computes() {
-    golden::all_agree(&Backend::Optimized, &["layer"]);
+    golden::all_agree(&Backend::Optimized, "golden", &["layer"]);
 }

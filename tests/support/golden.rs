@@ -1,11 +1,11 @@
-//! The part of a golden set that is kept here: layers without gradients, tables of shapes, refused configurations.
+//! The parts of a golden set that are kept here: `golden` has layers, tables of shapes, refused
+//! configurations; `golden-networks` has networks at full size (weights by rule), training runs, the first picture.
 
 use striate::golden::{Backend, Set, run};
 
 /// Runs the cases of some families, those that `STRIATE_CASE` is a part of; fails with all that is wrong. How many ran.
-pub fn all_agree(backend: &Backend, families: &[&str]) -> usize {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/golden");
-    let set = Set::open(folder).unwrap();
+pub fn all_agree(backend: &Backend, part: &str, families: &[&str]) -> usize {
+    let set = Set::open(format!("{}/tests/data/{part}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let filter = std::env::var("STRIATE_CASE").unwrap_or_default();
     let (mut count, mut failures) = (0, Vec::new());
     for case in set.cases() {
