@@ -155,7 +155,7 @@ fn centernet_finds_what_tensorflow_js_finds() {
 fn centernet_decodes_itself_alike() {
     let Some(json) = vendor("centernet/centernet.json") else { return };
     let weights = vendor("centernet/centernet.bin").unwrap();
-    let options = ImportOptions { outputs: Some(vec!["tower_0/detections".into()]) };
+    let options = ImportOptions { outputs: Some(vec!["tower_0/detections".into()]), ..ImportOptions::default() };
     let Imported { graph, .. } = tfjs::import(&json, &weights, &options).unwrap();
     assert!(Detector::recognise(&graph).is_none());
     let graph = passes::optimize(&graph).unwrap();

@@ -7,7 +7,7 @@ pub fn widen(bytes: &[u8]) -> Vec<f32> {
 
 /// Exponent and fraction go to their places of a float; multiplying by 2^112 corrects the exponent's bias and also
 /// normalises subnormals. Infinities and NaN then lack the upper exponent bits.
-fn to_f32(half: u16) -> f32 {
+pub fn to_f32(half: u16) -> f32 {
     let half = half as u32;
     let magnitude = f32::from_bits((half & 0x7fff) << 13) * f32::from_bits(0x7780_0000);
     let special = if half & 0x7c00 == 0x7c00 { 0x7f80_0000 } else { 0 };

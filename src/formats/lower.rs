@@ -27,13 +27,15 @@ const MAX_FOLDED: usize = 64;
 
 // A small file must not become a large graph: operands are named again and again at little cost to the file.
 /// Most dimensions of a tensor.
-const MAX_RANK: usize = 16;
+pub(super) const MAX_RANK: usize = 16;
 /// Most values of a graph.
 const MAX_VALUES: usize = 1 << 18;
 /// Most pieces of a split.
 const MAX_PIECES: usize = 1 << 12;
-/// Most bytes of all constants that no file contains (fills, bands).
+/// Most bytes of all constants that no file contains (fills, bands), unless the caller allows more.
 const MAX_SYNTHETIC_BYTES: usize = 64 << 20;
+/// Most elements that folding constants at import may write.
+const MAX_FOLDING: usize = 1 << 24;
 
 /// A number under both guesses.
 pub(super) type Guessed<T> = [T; 2];
@@ -48,9 +50,19 @@ pub(super) struct Lowering {
     known: Vec<Option<Vec<Guessed<f64>>>>,
     /// Bytes of the constants made here.
     synthetic: usize,
+    /// What they may come to.
+    allowed: Option<usize>,
+    /// Elements that folding constants may still write; `None` leaves it to the passes.
+    folding: Option<usize>,
 }
 
 impl Lowering {
+    /// For formats whose constants are computed by nodes: operations on constants alone are evaluated at once. `allowed`
+    /// bytes may go into constants that the file does not contain.
+    pub fn folding(allowed: Option<usize>) -> Self {
+        Lowering { folding: Some(MAX_FOLDING), allowed, ..Lowering::default() }
+    }
+
     /// The graph, without the constants that only importing needed: shapes, axes, kernels in the file's layout.
     pub fn into_graph(self) -> Result<Graph> {
         let used = self.graph.use_counts();
@@ -125,9 +137,9 @@ impl Lowering {
     }
 
     /// Accounts for a constant that no file contains.
-    fn spend(&mut self, bytes: usize) -> Result<()> {
+    pub fn spend(&mut self, bytes: usize) -> Result<()> {
         self.synthetic = self.synthetic.saturating_add(bytes);
-        if self.synthetic > MAX_SYNTHETIC_BYTES {
+        if self.synthetic > self.allowed.unwrap_or(MAX_SYNTHETIC_BYTES) {
             return Err(Error::resource("the graph expands into too large constants"));
         }
         Ok(())
@@ -147,6 +159,9 @@ impl Lowering {
         let op = op.into();
         if let Some(folded) = self.fold(name, &op, inputs).map_err(|e| e.at(name))? {
             return Ok(vec![folded]);
+        }
+        if let Some(folded) = self.fold_constants(name, &op, inputs).map_err(|e| e.at(name))? {
+            return Ok(folded);
         }
         if let Some(open) = inputs.iter().find(|v| self.is_open(**v)) {
             let operand = &self.graph.values()[open.index()].name;
@@ -171,6 +186,25 @@ impl Lowering {
             self.known.push(None);
         }
         Ok(outputs)
+    }
+
+    /// The results of an operation on constants, if that is wanted and the budget lasts.
+    fn fold_constants(&mut self, name: &str, op: &Op, inputs: &[ValueId]) -> Result<Option<Vec<ValueId>>> {
+        let Some(left) = self.folding else { return Ok(None) };
+        if inputs.iter().any(|v| self.is_open(*v)) {
+            return Ok(None);
+        }
+        let constants: Option<Vec<_>> = inputs.iter().map(|v| self.tensor(*v).cloned()).collect();
+        let (Some(constants), Some(kernel)) = (constants, op.foldable()) else { return Ok(None) };
+        let kinds: Vec<_> = constants.iter().map(|t| t.kind()).collect();
+        let results = op.operator().infer(&kinds)?;
+        let written = results.iter().map(|t| t.shape.elements()).sum();
+        let Some(left) = left.checked_sub(written) else { return Ok(None) };
+        results.iter().try_for_each(|result| check_rank(&result.shape))?;
+        self.folding = Some(left);
+        let operands: Vec<_> = constants.iter().map(|t| &**t).collect();
+        let results = kernel.reference(&operands)?;
+        Ok(Some(results.into_iter().map(|tensor| self.constant(name, tensor)).collect()))
     }
 
     /// Adds an operation with one output.
@@ -249,7 +283,7 @@ impl Lowering {
     }
 
     /// Whether a value's elements are known and differ between the guesses.
-    fn is_open(&self, value: ValueId) -> bool {
+    pub fn is_open(&self, value: ValueId) -> bool {
         self.known[value.index()].as_ref().is_some_and(|known| known.iter().any(|[a, b]| a != b))
     }
 

@@ -1,5 +1,5 @@
-//! Model files: TensorFlow.js graph models ([`tfjs`]) and TensorFlow Lite ([`tflite`]), each lowered to a [`Graph`]; weights in
-//! [`safetensors`] files.
+//! Model files: TensorFlow.js graph models ([`tfjs`]), TensorFlow Lite ([`tflite`]) and ONNX (`onnx`, behind the cargo
+//! feature of that name), each lowered to a [`Graph`]; weights in [`safetensors`] files.
 //!
 //! Files come from anywhere, so nothing in them is trusted: every offset, length and shape is checked before memory is
 //! taken for it, graphs are walked without recursion, and whatever does not fit is an [`Error`] that names the node or
@@ -7,12 +7,17 @@
 
 mod half;
 mod lower;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 pub mod safetensors;
 pub mod tfjs;
 pub mod tflite;
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
 use crate::graph::Graph;
+use crate::tensor::Tensor;
 
 /// What to take from a model file.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +25,17 @@ pub struct ImportOptions {
     /// The outputs wanted, by tensor name, in this order; `None` takes those the file declares. Only the nodes these
     /// depend on are read, so an unsupported operation elsewhere does no harm.
     pub outputs: Option<Vec<String>>,
+    /// Shapes of inputs by name, as the file counts axes (ONNX: channels first); ONNX only. A file may leave dimensions
+    /// open that decide what the network is, not only how large it is: those must be given.
+    pub input_shapes: BTreeMap<String, Vec<usize>>,
+    /// Inputs by name that are the same for every run, and become constants; ONNX only.
+    pub constants: BTreeMap<String, Tensor>,
+    /// Images go in as `[batch, height, width, channels]` and not channels first: float inputs of rank 4; ONNX only.
+    pub channels_last: bool,
+    /// The content of the files, by location, in which an ONNX model keeps its large tensors.
+    pub external_data: BTreeMap<String, Vec<u8>>,
+    /// Most bytes of constants that the file only describes (`ConstantOfShape`); `None` is 64 MB. ONNX only.
+    pub expanded_bytes: Option<usize>,
 }
 
 /// An imported model.
@@ -38,6 +54,8 @@ pub enum Format {
     TfjsJson,
     /// A TensorFlow Lite flatbuffer.
     Tflite,
+    /// An ONNX protocol buffer.
+    Onnx,
 }
 
 impl Format {
@@ -50,8 +68,14 @@ impl Format {
         if text.trim_ascii_start().first() == Some(&b'{') {
             return Ok(Format::TfjsJson);
         }
+        // A protocol buffer has no signature; an ONNX file begins with its version (field 1) and its producer (field 2)
+        // or the graph (field 7).
+        if let [0x08, 1..=0x7f, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] = file {
+            return Ok(Format::Onnx);
+        }
         Err(Error::invalid(
-            "not a model file: neither TensorFlow Lite (bytes 4 to 8 would be TFL3) nor a TensorFlow.js model.json",
+            "not a model file: neither TensorFlow Lite (bytes 4 to 8 would be TFL3), nor a TensorFlow.js model.json, nor \
+             ONNX",
         ))
     }
 }

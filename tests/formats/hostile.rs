@@ -25,7 +25,7 @@ fn node<'a>(model: &'a mut Value, name: &str) -> &'a mut Value {
     nodes.iter_mut().find(|n| n["name"] == name).unwrap()
 }
 
-fn assert_says(error: &Error, kind: ErrorKind, words: &[&str]) {
+pub fn assert_says(error: &Error, kind: ErrorKind, words: &[&str]) {
     let text = error.to_string();
     assert!(error.kind() == kind && words.iter().all(|w| text.contains(w)), "{error:?} should say {words:?}");
 }
@@ -64,7 +64,7 @@ fn damage(file: &[u8], random: &mut Random) -> Vec<u8> {
 }
 
 /// Nothing panics, and nothing takes long. (An abort for want of memory would end the test run.)
-fn survives(rounds: usize, seed: u64, file: &[u8], mut import: impl FnMut(&[u8]) -> bool) {
+pub fn survives(rounds: usize, seed: u64, file: &[u8], mut import: impl FnMut(&[u8]) -> bool) {
     let mut random = Random(seed);
     let (start, mut refused) = (Instant::now(), 0);
     for round in 0..rounds {
@@ -129,11 +129,12 @@ fn weights_of_another_length() {
 fn unsupported_operations_are_named_and_only_matter_where_needed() {
     let (model, weights) = tiny::tfjs_unsupported();
     assert_says(&import(&model, &weights).unwrap_err(), ErrorKind::Unsupported, &["mystery", "Bessel"]);
-    let options = ImportOptions { outputs: Some(vec!["probabilities".into(), "pool:0".into()]) };
+    let options =
+        ImportOptions { outputs: Some(vec!["probabilities".into(), "pool:0".into()]), ..ImportOptions::default() };
     let imported = tfjs::import(model.to_string().as_bytes(), &weights, &options).unwrap();
     let names: Vec<_> = imported.graph.outputs().iter().map(|o| o.name.as_str()).collect();
     assert_eq!(names, ["probabilities", "pool"]);
-    let options = ImportOptions { outputs: Some(vec!["nonsense".into()]) };
+    let options = ImportOptions { outputs: Some(vec!["nonsense".into()]), ..ImportOptions::default() };
     let error = tfjs::import(model.to_string().as_bytes(), &weights, &options).unwrap_err();
     assert_says(&error, ErrorKind::Invalid, &["nonsense"]);
 }
@@ -146,7 +147,7 @@ fn operators_and_element_types_that_tflite_has_and_we_do_not() {
     // The tensor `sum` as int8: the operator that makes it, and the tensor.
     let error = import(&tiny::tflite_with(Stored::F32, 25, 9));
     assert_says(&error, ErrorKind::Unsupported, &["operator 2", "ADD", "\"sum\"", "I8"]);
-    let options = ImportOptions { outputs: Some(vec!["depthwise".into()]) };
+    let options = ImportOptions { outputs: Some(vec!["depthwise".into()]), ..ImportOptions::default() };
     let pruned = tflite::import(&tiny::tflite_with(Stored::F32, 15, 9), &options).unwrap();
     assert_eq!(pruned.graph.nodes().len(), 2);
     assert_says(&import(b"\0\0\0\0TFL2"), ErrorKind::Invalid, &["TFL3"]);
@@ -181,7 +182,7 @@ fn a_chain_of_100_000_nodes() {
         let input = if i == 0 { "image".to_string() } else { format!("n{}", i - 1) };
         nodes.push(json!({ "name": format!("n{i}"), "op": "Relu", "input": [input] }));
     }
-    let options = ImportOptions { outputs: Some(vec!["n99999".into()]) };
+    let options = ImportOptions { outputs: Some(vec!["n99999".into()]), ..ImportOptions::default() };
     let imported = tfjs::import(model.to_string().as_bytes(), &weights, &options).unwrap();
     assert_eq!(imported.graph.nodes().len(), 100_000);
 }

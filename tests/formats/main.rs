@@ -2,6 +2,8 @@
 
 mod flatbuffer;
 mod hostile;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod rules;
 mod tiny;
 

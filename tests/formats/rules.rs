@@ -42,7 +42,10 @@ impl Model {
             "modelTopology": { "node": self.nodes },
             "weightsManifest": [{ "paths": ["w"], "weights": self.weights }],
         });
-        let options = ImportOptions { outputs: Some(outputs.iter().map(|o| o.to_string()).collect()) };
+        let options = ImportOptions {
+            outputs: Some(outputs.iter().map(|o| o.to_string()).collect()),
+            ..ImportOptions::default()
+        };
         tfjs::import(model.to_string().as_bytes(), &self.bytes, &options).map(|i| i.graph)
     }
     fn run(&self, outputs: &[&str], inputs: &[Tensor]) -> Vec<Tensor> {

@@ -1,0 +1,92 @@
+//! Reductions over axes.
+
+use super::tensor::Element;
+use super::values::{Handle, Order, Rule, axis_of, position};
+use crate::error::{Error, Result};
+use crate::graph::ValueId;
+use crate::ops::{Binary, BinaryKind, Cast, Reduce, ReduceKind, Unary};
+use crate::tensor::DType;
+
+impl Rule<'_, '_> {
+    /// `ReduceSum`, `ReduceMean`, `ReduceL2` and the others.
+    pub fn reduce(&mut self) -> Result<Handle> {
+        let x = self.input(0)?;
+        let rank = self.rank(x);
+        let axes = self.axes(1)?.unwrap_or_default();
+        if axes.is_empty() && self.flag("noop_with_empty_axes")? {
+            return Ok(x);
+        }
+        let axes = match axes.is_empty() {
+            true => (0..rank).collect(),
+            false => axes.iter().map(|&axis| axis_of(axis, rank)).collect::<Result<Vec<_>>>()?,
+        };
+        let keep = self.int("keepdims", 1)? != 0;
+        let element = self.element(x);
+        let (order, mut id) = self.stored(x)?;
+        if element == Element::Bool {
+            id = self.push("number", Cast { to: DType::F32 }, &[id])?;
+        }
+        let places: Vec<isize> = axes.iter().map(|&axis| position(&order, axis) as isize).collect();
+        let reduce = |kind, keep_dims| Reduce { kind, axes: places.clone(), keep_dims };
+        // A scalar has nothing to reduce, and no axes stands for all of them.
+        let sum = |rule: &mut Self, part: &str, id: ValueId| match rank {
+            0 => Ok(id),
+            _ => rule.push(part, reduce(ReduceKind::Sum, keep), &[id]),
+        };
+        let result = match self.node.op {
+            "ReduceL1" => {
+                let id = self.push("abs", Unary::Abs, &[id])?;
+                sum(self, "", id)?
+            }
+            "ReduceL2" => {
+                let id = self.push("square", Unary::Square, &[id])?;
+                let id = sum(self, "sum", id)?;
+                self.push("", Unary::Sqrt, &[id])?
+            }
+            "ReduceSumSquare" => {
+                let id = self.push("square", Unary::Square, &[id])?;
+                sum(self, "", id)?
+            }
+            "ReduceLogSum" => {
+                let id = sum(self, "sum", id)?;
+                self.push("", Unary::Log, &[id])?
+            }
+            "ReduceLogSumExp" => self.log_sum_exp(id, &reduce(ReduceKind::Max, true), keep)?,
+            _ if rank == 0 => id,
+            "ReduceSum" => sum(self, "", id)?,
+            "ReduceMean" => self.push("", reduce(ReduceKind::Mean, keep), &[id])?,
+            "ReduceMax" => self.push("", reduce(ReduceKind::Max, keep), &[id])?,
+            "ReduceMin" => self.push("", reduce(ReduceKind::Min, keep), &[id])?,
+            "ReduceProd" => self.push("", reduce(ReduceKind::Prod, keep), &[id])?,
+            other => return Err(Error::unsupported(format!("the reduction {other}"))),
+        };
+        let result = match element {
+            Element::Bool => self.push("cast", Cast { to: DType::U8 }, &[result])?,
+            _ => result,
+        };
+        let order = if keep { order } else { without(&order, &axes) };
+        Ok(self.made(element, order, result))
+    }
+
+    /// `log(sum(exp(x)))` without overflow: the largest is taken out first.
+    fn log_sum_exp(&mut self, id: ValueId, largest: &Reduce, keep: bool) -> Result<ValueId> {
+        let max = self.push("max", largest.clone(), &[id])?;
+        let shifted = self.push("shifted", Binary::new(BinaryKind::Sub), &[id, max])?;
+        let powers = self.push("exp", Unary::Exp, &[shifted])?;
+        let kept = Reduce { kind: ReduceKind::Sum, ..largest.clone() };
+        let sum = self.push("sum", kept, &[powers])?;
+        let log = self.push("log", Unary::Log, &[sum])?;
+        let result = self.push(if keep { "" } else { "kept" }, Binary::new(BinaryKind::Add), &[log, max])?;
+        if keep {
+            return Ok(result);
+        }
+        // Dropping axes of size 1 is a sum of one element.
+        self.push("", Reduce { kind: ReduceKind::Sum, axes: largest.axes.clone(), keep_dims: false }, &[result])
+    }
+}
+
+/// An order without some axes.
+fn without(order: &[usize], axes: &[usize]) -> Order {
+    let kept = order.iter().filter(|axis| !axes.contains(axis));
+    kept.map(|&axis| axis - axes.iter().filter(|&&gone| gone < axis).count()).collect()
+}
