@@ -96,7 +96,8 @@ export class Engine extends EventTarget {
   /**
    * Loads a network: fetches it if need be, compiles it for this engine's backend.
    *
-   * The format is told by the content: a TFJS graph model (`model.json` with weight files beside it) or TFLite.
+   * The format is told by the content: a TFJS graph model (`model.json` with weight files beside it),
+   * TFLite or ONNX.
    */
   async load(source: ModelSource, options: LoadOptions = {}): Promise<Net> {
     throwIfAborted(options.signal, "loading");

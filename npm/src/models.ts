@@ -5,9 +5,9 @@ import type { LoadOptions, ModelFiles, ModelFormat, ModelSource } from "./types.
 /** A model's bytes, ready for the importer. */
 export interface Model {
   format: ModelFormat;
-  /** `model.json`, or the TFLite file. */
+  /** `model.json`, or the TFLite or ONNX file. */
   model: Uint8Array;
-  /** The weight files in the manifest's order; none for TFLite. */
+  /** The weight files in the manifest's order; none for TFLite and ONNX. */
   weights: Uint8Array[];
   /** The buffers are striate's own and may be transferred away. */
   owned: boolean;
@@ -33,7 +33,8 @@ export async function readModel(source: ModelSource, options: LoadOptions): Prom
 async function fetchModel(url: URL, { format, signal, onProgress }: LoadOptions): Promise<Model> {
   const meter = new Meter(onProgress);
   const first = await download(url, meter, signal);
-  if (sniff(first, format, url.href) === "tflite") return { format: "tflite", model: first, weights: [], owned: true };
+  const found = sniff(first, format, url.href);
+  if (found !== "tfjs") return { format: found, model: first, weights: [], owned: true };
   const shards = manifest(first, url.href).map((path) => {
     const shard = new URL(path, url);
     // A signed address carries its query along.
@@ -47,7 +48,7 @@ function memoryModel({ json, weights }: ModelFiles, format: ModelFormat | undefi
   const text = typeof json === "string" ? json : undefined;
   const model = asBytes(json) ?? new TextEncoder().encode(text ?? JSON.stringify(json));
   if (sniff(model, format, "json") !== "tfjs") {
-    throw failure("invalid", "`json` holds a TFLite file: pass its buffer alone");
+    throw failure("invalid", "`json` holds a TFLite or ONNX file: pass its buffer alone");
   }
   const parts = (Array.isArray(weights) ? weights : [weights]).map(asBytes);
   if (parts.includes(undefined)) throw failure("invalid", "`weights` is an ArrayBuffer or an array of them");
@@ -56,26 +57,31 @@ function memoryModel({ json, weights }: ModelFiles, format: ModelFormat | undefi
 
 async function filesModel(files: Blob[], format: ModelFormat | undefined): Promise<Model> {
   const names = files.map((file) => ("name" in file ? (file as File).name : ""));
-  const main = files.length === 1 ? 0 : names.findIndex((name) => /\.(json|tflite)$/i.test(name));
+  const main = files.length === 1 ? 0 : names.findIndex((name) => /\.(json|tflite|onnx)$/i.test(name));
   const file = files[main];
   if (!file) {
-    throw failure("invalid", "among the files is no model: expected model.json with its weight files, or a .tflite", {
-      received: names.join(", ") || "no files",
-    });
+    throw failure(
+      "invalid",
+      "among the files is no model: expected model.json with its weight files, a .tflite or an .onnx",
+      {
+        received: names.join(", ") || "no files",
+      },
+    );
   }
   const bytes = await content(file);
   const name = names[main] || "the file";
-  if (sniff(bytes, format, name) === "tflite") return { format: "tflite", model: bytes, weights: [], owned: true };
+  const found = sniff(bytes, format, name);
+  if (found !== "tfjs") return { format: found, model: bytes, weights: [], owned: true };
   const weights = manifest(bytes, name).map((path) => {
     const wanted = path.slice(path.lastIndexOf("/") + 1);
-    const found = files[names.indexOf(wanted)];
-    if (!found) {
+    const shard = files[names.indexOf(wanted)];
+    if (!shard) {
       throw failure("invalid", `${name} needs the weight file ${wanted}: choose it too`, {
         expected: wanted,
         received: names.join(", "),
       });
     }
-    return content(found);
+    return content(shard);
   });
   return { format: "tfjs", model: bytes, weights: await Promise.all(weights), owned: true };
 }
@@ -85,7 +91,8 @@ async function content(file: Blob): Promise<Uint8Array> {
 }
 
 function single(bytes: Uint8Array, format: ModelFormat | undefined, name: string): Omit<Model, "owned"> {
-  if (sniff(bytes, format, name) === "tflite") return { format: "tflite", model: bytes, weights: [] };
+  const found = sniff(bytes, format, name);
+  if (found !== "tfjs") return { format: found, model: bytes, weights: [] };
   throw failure("invalid", `${name} is a model.json without its weights: pass { json, weights }, or its URL`);
 }
 
@@ -115,14 +122,28 @@ function manifest(json: Uint8Array, name: string): string[] {
 const OTHERS: [(head: string) => boolean, string][] = [
   [(head) => head.startsWith("\x89HDF"), "an HDF5 file (Keras .h5)"],
   [(head) => head.startsWith("PK\x03\x04"), "a zip archive (Keras .keras, PyTorch)"],
-  [(head) => head.startsWith("\x08") && "\x12:".includes(head.charAt(2)), "an ONNX file"],
   [(head) => head.slice(8, 10) === `{"`, "a safetensors file"],
 ];
+
+/**
+ * Whether a file begins as ONNX. A protocol buffer has no signature: an ONNX file begins with its version (field 1) and one of
+ * the fields 2 to 8.
+ */
+function isOnnx([tag, version = 0, next = 0]: Uint8Array): boolean {
+  return tag === 0x08 && version > 0 && version < 0x80 && [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42].includes(next);
+}
 
 /** Tells the format by the content. */
 function sniff(bytes: Uint8Array, format: ModelFormat | undefined, name: string): ModelFormat {
   const head = String.fromCharCode(...bytes.subarray(0, 64));
-  const found = head.slice(4, 8) === "TFL3" ? "tflite" : /^[\s\xef\xbb\xbf]*\{/.test(head) ? "tfjs" : undefined;
+  const found: ModelFormat | undefined =
+    head.slice(4, 8) === "TFL3"
+      ? "tflite"
+      : /^[\s\xef\xbb\xbf]*\{/.test(head)
+        ? "tfjs"
+        : isOnnx(bytes)
+          ? "onnx"
+          : undefined;
   if (format && found && format !== found) {
     throw failure("invalid", `${name} is not of the format asked for`, { expected: format, received: found });
   }
@@ -134,9 +155,9 @@ function sniff(bytes: Uint8Array, format: ModelFormat | undefined, name: string)
     );
   }
   const other = OTHERS.find(([matches]) => matches(head));
-  if (other) throw failure("unsupported", `${name} is ${other[1]}; striate reads TFJS graph models and TFLite`);
+  if (other) throw failure("unsupported", `${name} is ${other[1]}; striate reads TFJS graph models, TFLite and ONNX`);
   const length = bytes.byteLength;
-  throw failure("invalid", `${name} (${length} bytes) is neither a TFJS graph model nor a TFLite file`);
+  throw failure("invalid", `${name} (${length} bytes) is neither a TFJS graph model nor a TFLite or ONNX file`);
 }
 
 /** An address against the page's, or in Node against the working directory. */

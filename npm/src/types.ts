@@ -122,7 +122,7 @@ export type TensorOutput = {
   };
 }[DType];
 
-/** A model's files in memory: a TFJS graph model, or one TFLite file. */
+/** A TFJS graph model's files in memory. (A TFLite or ONNX file is passed as its buffer alone.) */
 export interface ModelFiles {
   /** The content of `model.json`, parsed or not. */
   json: object | string | ArrayBuffer | Uint8Array;
@@ -134,7 +134,7 @@ export interface ModelFiles {
 export type ModelSource = string | URL | ArrayBuffer | Uint8Array | Blob | File | Iterable<File> | ModelFiles;
 
 /** Model formats that striate reads. */
-export type ModelFormat = "tfjs" | "tflite";
+export type ModelFormat = "tfjs" | "tflite" | "onnx";
 
 /** Options of {@link Engine.load}. */
 export interface LoadOptions {

@@ -67,6 +67,44 @@ function convolve(input, size, kernel, bias) {
   });
 }
 
+/** An ONNX file, channels first: a convolution of one pixel, one channel to two, `[2 x + 1, -x + 0.5]`, then `Relu`. */
+export function onnxModel(op = "Conv") {
+  const varint = (n) => (n < 0x80 ? [n] : [(n & 0x7f) | 0x80, ...varint(n >> 7)]);
+  const int = (field, n) => [field << 3, ...varint(n)];
+  const bytes = (field, content) => [(field << 3) | 2, ...varint(content.length), ...content];
+  const text = (field, content) => bytes(field, [...new TextEncoder().encode(content)]);
+  const floats = (name, dims, values) => [
+    ...dims.flatMap((size) => int(1, size)),
+    ...int(2, 1),
+    ...text(8, name),
+    ...bytes(9, [...new Uint8Array(Float32Array.of(...values).buffer)]),
+  ];
+  const value = (name, ...dims) => {
+    const dim = (size) => bytes(1, typeof size === "string" ? text(2, size) : int(1, size));
+    return [...text(1, name), ...bytes(2, bytes(1, [...int(1, 1), ...bytes(2, dims.flatMap(dim))]))];
+  };
+  const node = (op, inputs, output) => [
+    ...inputs.flatMap((name) => text(1, name)),
+    ...text(2, output),
+    ...text(3, output),
+    ...text(4, op),
+  ];
+  const graph = [
+    ...bytes(1, node(op, ["x", "kernel", "bias"], "conv")),
+    ...bytes(1, node("Relu", ["conv"], "y")),
+    ...text(2, "graph"),
+    ...bytes(5, floats("kernel", [2, 1, 1, 1], [2, -1])),
+    ...bytes(5, floats("bias", [2], [1, 0.5])),
+    ...bytes(11, value("x", "batch", 1, 2, 3)),
+    ...bytes(12, value("y", "batch", 2, 2, 3)),
+  ];
+  const opset = [...text(1, ""), ...int(2, 17)];
+  const model = Uint8Array.from([...int(1, 8), ...text(2, "tests"), ...bytes(7, graph), ...bytes(8, opset)]);
+  const input = Float32Array.of(-2, -1, 0, 0.25, 1, 2);
+  const expected = [0, 0, 1, 1.5, 3, 5, 2.5, 1.5, 0.5, 0.25, 0, 0];
+  return { model, input, expected };
+}
+
 /** Largest difference of two lists of numbers. */
 export function worst(actual, expected) {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { features, StriateError, striate } from "striate";
-import { convModel, worst } from "./models.js";
+import { convModel, onnxModel, worst } from "./models.js";
 import { expectedBoxes, missingBox, VENDOR } from "./photos.js";
 import { readPng } from "./png.js";
 
@@ -80,6 +80,18 @@ test("loads from files on disk", async () => {
   assert.ok(worst((await net.predict(input))[0].data, expected) < 1e-5);
 });
 
+test("loads ONNX, told by its content, and runs it channels first", async () => {
+  const { model, input, expected } = onnxModel();
+  const net = await engine.load(model);
+  assert.deepEqual(net.inputs, [{ name: "x", dtype: "float32", shape: [null, 1, 2, 3] }]);
+  assert.deepEqual(net.outputs, [{ name: "y", dtype: "float32", shape: [null, 2, 2, 3] }]);
+  const [{ data, shape }] = await net.predict({ data: input, shape: [1, 1, 2, 3] });
+  assert.deepEqual(shape, [1, 2, 2, 3]);
+  assert.ok(worst(data, expected) < 1e-6, `${data}`);
+  const same = await engine.load([new File([model], "net.onnx"), new File(["notes"], "notes.txt")], { format: "onnx" });
+  assert.ok(worst((await same.predict({ data: input, shape: [1, 1, 2, 3] }))[0].data, expected) < 1e-6);
+});
+
 test("reports what a network costs", async () => {
   const net = await engine.load(convModel());
   const { backend, flops, weightBytes, peakBytes, placement } = await net.report();
@@ -113,6 +125,10 @@ test("broken models are told apart", async () => {
   tflite.set(new TextEncoder().encode("TFL3"), 4);
   await fails(engine.load(tflite), { code: "invalid" });
   await fails(engine.load(tflite, { format: "tfjs" }), { code: "invalid", expected: "tfjs", received: "tflite" });
+  const { model } = onnxModel();
+  await fails(engine.load(model.slice(0, 60)), { code: "invalid" });
+  await fails(engine.load(model, { format: "tflite" }), { code: "invalid", expected: "tflite", received: "onnx" });
+  await fails(engine.load(onnxModel("Loop").model), { code: "unsupported", layer: /conv/, message: /Loop/ });
   await fails(engine.load({ json: { modelTopology: { model_config: {} }, weightsManifest: [] }, weights }), {});
 });
 

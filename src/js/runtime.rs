@@ -5,6 +5,8 @@ use wasm_bindgen::prelude::*;
 
 use super::{BuiltModel, Net, catch_panics, convert, probe, promise};
 use crate::error::{Error, Result};
+#[cfg(feature = "onnx")]
+use crate::formats::onnx;
 use crate::formats::{ImportOptions, tfjs, tflite};
 use crate::layers::Model;
 use crate::session::Device;
@@ -58,7 +60,7 @@ impl Runtime {
         promise::promise(async move { Ok(probe::milliseconds(device).await?.into()) })
     }
 
-    /// Imports a model. `weights` are the weight files one after the other, and nothing for TFLite.
+    /// Imports a model. `weights` are the weight files one after the other, and nothing for TFLite and ONNX.
     pub fn load(
         &self,
         format: &str,
@@ -91,11 +93,13 @@ impl Runtime {
     }
 
     fn import(&self, format: &str, model: Vec<u8>, weights: &Uint8Array, outputs: Option<Vec<String>>) -> Result<Net> {
-        let options = ImportOptions { outputs };
+        let options = ImportOptions { outputs, ..ImportOptions::default() };
         let imported = match format {
             "tfjs" => tfjs::import(&model, &weights.to_vec(), &options)?,
             "tflite" => tflite::import(&model, &options)?,
-            _ => return Err(Error::unsupported(format!("models of format {format}; there is tfjs and tflite"))),
+            #[cfg(feature = "onnx")]
+            "onnx" => onnx::import(&model, &options)?,
+            _ => return Err(Error::unsupported(format!("models of format {format}; there is tfjs, tflite and onnx"))),
         };
         Net::new(imported.graph, self.device.clone())
     }

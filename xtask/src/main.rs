@@ -6,6 +6,7 @@ mod clips;
 mod golden;
 mod lint;
 mod models;
+mod onnx;
 mod proc;
 mod server;
 mod setup;
@@ -33,6 +34,10 @@ cargo xtask <task>
   golden DIR [OPTIONS]      reference values from Keras, on every backend, as a table
       --backend NAME            reference, cpu or webgpu; all by default
       --family NAME, --case PART  only these
+  onnx DIR [OPTIONS]        ONNX' own cases (the folders `node` and `light` of its package), as a table
+      --backend NAME            reference, cpu or webgpu; reference and cpu by default
+      --operator NAME, --case PART  only these
+      --verbose                 what became of each case
   bench [ARGUMENTS]         kernels and networks, in Chromium
   bench --peers [ARGUMENTS] the race against other engines, in Chromium
   help                      this page
@@ -50,6 +55,7 @@ fn main() -> ExitCode {
         "site" => site::task(),
         "models" => models::task(),
         "golden" => golden::task(rest),
+        "onnx" => onnx::task(rest),
         "bench" => bench::task(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}\nparts of `test`: {}", test::names());

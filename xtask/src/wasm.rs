@@ -87,7 +87,7 @@ impl Flavour {
 
     /// Cargo features of this flavour.
     pub fn features(self) -> &'static str {
-        if self == Flavour::Threads { "webgpu,threads" } else { "webgpu" }
+        if self == Flavour::Threads { "webgpu,onnx,threads" } else { "webgpu,onnx" }
     }
 
     /// Where cargo builds it. The flags differ, so sharing a folder would rebuild everything at each change of flavour.
