@@ -27,8 +27,6 @@ impl Backend {
             Backend::Reference => &[],
             Backend::Cpu => &[],
             Backend::Gpu => &[
-                ("conv_backward_input/", NO_KERNEL),
-                ("conv_backward_filter/", NO_KERNEL),
                 ("depthwise_backward_input/", NO_KERNEL),
                 ("depthwise_backward_filter/", NO_KERNEL),
                 ("pool_backward/", NO_KERNEL),

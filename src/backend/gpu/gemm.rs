@@ -1,5 +1,5 @@
-//! Matrix products and everything that is one: dense layers, convolutions (implicit GEMM), transposed convolutions (one
-//! product for each sub-pixel phase). `shaders/gemm.wgsl` says how the parts fit together.
+//! Matrix products and everything that is one: dense layers, convolutions (implicit GEMM), and, in `conv_transpose.rs`,
+//! transposed convolutions. `shaders/gemm.wgsl` says how the parts fit together.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -7,8 +7,7 @@ use super::lower::{Axis, Lowering, MAX_RANK, Operand, fold, merge, output, packe
 use super::variant::{Activation, Defines, Kernel, flag};
 use crate::error::Result;
 use crate::graph::Node;
-use crate::ops::{Conv2d, ConvTranspose2d, Epilogue, MatMul};
-use crate::shape::TransposedWindow;
+use crate::ops::{Conv2d, Epilogue, MatMul};
 use crate::tensor::Data;
 
 /// Rows of a tile per thread, of 8 threads: 32-row tiles, or 8-row tiles where there are few rows or few tiles.
@@ -24,7 +23,7 @@ const SPLIT_DEPTH: usize = 32;
 
 /// Where the operands come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Source {
+pub(super) enum Source {
     MatMul,
     Conv,
 }
@@ -119,7 +118,7 @@ impl Kernel for GemmKey {
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct GemmParams {
+pub(super) struct GemmParams {
     rows: u32,
     columns: u32,
     depth: u32,
@@ -150,31 +149,31 @@ struct MatMulParams {
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct ConvParams {
-    gemm: GemmParams,
-    in_size: [u32; 2],
-    out_size: [u32; 2],
-    stride: [i32; 2],
-    dilation: [i32; 2],
-    before: [i32; 2],
-    taps: [u32; 2],
-    tap_step: [u32; 2],
-    tap_base: u32,
-    channels: u32,
-    in_channels: u32,
-    out_channels: u32,
-    y_size: [u32; 2],
-    out_step: [u32; 2],
-    out_base: [u32; 2],
+pub(super) struct ConvParams {
+    pub gemm: GemmParams,
+    pub in_size: [u32; 2],
+    pub out_size: [u32; 2],
+    pub stride: [i32; 2],
+    pub dilation: [i32; 2],
+    pub before: [i32; 2],
+    pub taps: [u32; 2],
+    pub tap_step: [u32; 2],
+    pub tap_base: u32,
+    pub channels: u32,
+    pub in_channels: u32,
+    pub out_channels: u32,
+    pub y_size: [u32; 2],
+    pub out_step: [u32; 2],
+    pub out_base: [u32; 2],
 }
 
 /// The size of a product: of one batch, `depth` in groups of four.
 #[derive(Clone, Copy)]
-struct Size {
-    rows: usize,
-    columns: usize,
-    depth: usize,
-    batches: usize,
+pub(super) struct Size {
+    pub rows: usize,
+    pub columns: usize,
+    pub depth: usize,
+    pub batches: usize,
 }
 
 /// A chosen body with the blocks it works in.
@@ -221,17 +220,17 @@ impl Schedule {
 }
 
 /// One product with its operands; `params` completes the uniform block.
-struct Product<'a> {
-    source: Source,
-    size: Size,
-    a: Operand,
-    b: Operand,
-    a_vector: bool,
-    b_vector: bool,
-    epilogue: &'a Epilogue,
+pub(super) struct Product<'a> {
+    pub source: Source,
+    pub size: Size,
+    pub a: Operand,
+    pub b: Operand,
+    pub a_vector: bool,
+    pub b_vector: bool,
+    pub epilogue: &'a Epilogue,
 }
 
-fn push<P: bytemuck::NoUninit>(
+pub(super) fn push<P: bytemuck::NoUninit>(
     lowering: &mut Lowering,
     node: &Node,
     product: Product,
@@ -310,7 +309,7 @@ pub(super) fn matmul(lowering: &mut Lowering, op: &MatMul, node: &Node) -> Resul
 }
 
 /// The constant second input `[.., rows, columns]`, its matrices transposed; `None` if it is no constant.
-fn transposed(lowering: &mut Lowering, node: &Node, rows: usize, columns: usize) -> Option<Operand> {
+pub(super) fn transposed(lowering: &mut Lowering, node: &Node, rows: usize, columns: usize) -> Option<Operand> {
     let Data::F32(data) = lowering.constant(node.inputs[1])?.data() else { return None };
     if data.is_empty() {
         return None;
@@ -347,20 +346,7 @@ pub(super) fn conv2d(lowering: &mut Lowering, op: &Conv2d, node: &Node) -> Resul
     };
     let pointwise = [y, x].iter().all(|w| w.kernel == 1 && w.stride == 1 && w.before == 0 && w.after == 0);
     if pointwise && op.groups == 1 {
-        let params = |gemm| MatMulParams {
-            gemm,
-            depth: c as u32,
-            rank: 1,
-            a_row: c as u32,
-            a_k: 1,
-            b_k: filters as u32,
-            b_column: 1,
-            _pad: [0; 2],
-            size: packed([1], 1),
-            a_stride: [0; MAX_RANK],
-            b_stride: [0; MAX_RANK],
-        };
-        push(lowering, node, Product { source: Source::MatMul, ..product }, params);
+        push_pointwise(lowering, node, product, c);
         return Ok(());
     }
     let out_size = [y.output, x.output].map(|n| n as u32);
@@ -385,122 +371,28 @@ pub(super) fn conv2d(lowering: &mut Lowering, op: &Conv2d, node: &Node) -> Resul
     Ok(())
 }
 
-/// One axis of one phase of a transposed convolution: the outputs `base + i * stride` and the taps they see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Phase {
-    base: usize,
-    outputs: usize,
-    taps: usize,
-    first_tap: usize,
-    tap_step: usize,
-    /// Input pixel of output 0 and tap 0, negated.
-    before: isize,
-    /// Input pixels from tap to tap, negated: further taps look further back.
-    back: usize,
-}
-
-impl Phase {
-    fn of(w: &TransposedWindow, base: usize) -> Phase {
-        let outputs = w.output.saturating_sub(base).div_ceil(w.stride);
-        let distance = |k: usize| (base + w.crop) as isize - (k * w.dilation) as isize;
-        let sees = |k: &usize| distance(*k) % w.stride as isize == 0;
-        let first = (0..w.kernel).find(sees);
-        // With one tap or none, the step to the next leads out of the kernel.
-        let tap_step = first.and_then(|f| (f + 1..w.kernel).find(sees).map(|next| next - f)).unwrap_or(w.kernel);
-        let first_tap = first.unwrap_or(0);
-        Phase {
-            base,
-            outputs,
-            taps: first.map_or(0, |f| (w.kernel - f).div_ceil(tap_step)),
-            first_tap,
-            tap_step,
-            before: -(distance(first_tap) / w.stride as isize),
-            back: tap_step * w.dilation / w.stride,
-        }
-    }
-}
-
-pub(super) fn conv_transpose2d(lowering: &mut Lowering, op: &ConvTranspose2d, node: &Node) -> Result<()> {
-    let [batch, h, w, c] = lowering.shape(node.inputs[0]).dims("NHWC")?;
-    let [kh, kw, filters, _] = lowering.shape(node.inputs[1]).dims("HWOI")?;
-    let windows = op.windows([h, w], [kh, kw])?;
-    // The kernel as [kh, kw, in, out]: turned here if constant, on the device otherwise.
-    let kernel = match transposed(lowering, node, filters, c) {
-        Some(table) => table,
-        None => super::layout::transposed_kernel(lowering, node, [kh * kw, filters, c])?,
+/// A convolution of single pixels: a plain product. `channels` are the left operand's.
+pub(super) fn push_pointwise(lowering: &mut Lowering, node: &Node, product: Product, channels: usize) {
+    let columns = product.size.columns;
+    let params = |gemm| MatMulParams {
+        gemm,
+        depth: channels as u32,
+        rank: 1,
+        a_row: channels as u32,
+        a_k: 1,
+        b_k: columns as u32,
+        b_column: 1,
+        _pad: [0; 2],
+        size: packed([1], 1),
+        a_stride: [0; MAX_RANK],
+        b_stride: [0; MAX_RANK],
     };
-    for (py, px) in (0..op.strides[0]).flat_map(|y| (0..op.strides[1]).map(move |x| (y, x))) {
-        let phases = [Phase::of(&windows[0], py), Phase::of(&windows[1], px)];
-        let [y, x] = phases;
-        if y.outputs == 0 || x.outputs == 0 {
-            continue;
-        }
-        let product = Product {
-            source: Source::Conv,
-            size: Size {
-                rows: batch * y.outputs * x.outputs,
-                columns: filters,
-                depth: y.taps * x.taps * c.div_ceil(4),
-                batches: 1,
-            },
-            a: node.inputs[0].into(),
-            b: kernel,
-            a_vector: c.is_multiple_of(4),
-            b_vector: filters.is_multiple_of(4),
-            epilogue: &op.epilogue,
-        };
-        let params = |gemm| ConvParams {
-            gemm,
-            in_size: [h, w].map(|n| n as u32),
-            out_size: phases.map(|p| p.outputs as u32),
-            stride: [1, 1],
-            dilation: phases.map(|p| -(p.back as i32)),
-            before: phases.map(|p| p.before as i32),
-            taps: phases.map(|p| p.taps as u32),
-            tap_step: [y.tap_step * kw, x.tap_step].map(|n| n as u32),
-            tap_base: (y.first_tap * kw + x.first_tap) as u32,
-            channels: c as u32,
-            in_channels: c as u32,
-            out_channels: filters as u32,
-            y_size: windows.map(|w| w.output as u32),
-            out_step: op.strides.map(|s| s as u32),
-            out_base: phases.map(|p| p.base as u32),
-        };
-        push(lowering, node, product, params);
-    }
-    Ok(())
+    push(lowering, node, Product { source: Source::MatMul, ..product }, params);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape::Padding;
-
-    #[test]
-    fn phases_cover_every_pair_of_output_and_tap_once() {
-        for (input, kernel, stride, dilation) in [(5, 3, 2, 1), (4, 2, 3, 1), (6, 5, 2, 2), (3, 4, 4, 3), (7, 3, 1, 2)]
-        {
-            let w = TransposedWindow::resolve(input, kernel, stride, dilation, Padding::Same, None, 0).unwrap();
-            let mut seen = Vec::new();
-            for phase in (0..stride).map(|base| Phase::of(&w, base)) {
-                for (q, t) in (0..phase.outputs).flat_map(|q| (0..phase.taps).map(move |t| (q, t))) {
-                    let pixel = q as isize - (t * phase.back) as isize - phase.before;
-                    if (0..input as isize).contains(&pixel) {
-                        seen.push((phase.base + q * stride, phase.first_tap + t * phase.tap_step, pixel as usize));
-                    }
-                }
-            }
-            let mut expected = Vec::new();
-            for (i, k) in (0..input).flat_map(|i| (0..kernel).map(move |k| (i, k))) {
-                if let Some(o) = (i * stride + k * dilation).checked_sub(w.crop).filter(|&o| o < w.output) {
-                    expected.push((o, k, i));
-                }
-            }
-            seen.sort_unstable();
-            expected.sort_unstable();
-            assert_eq!(seen, expected, "{input} {kernel} {stride} {dilation}");
-        }
-    }
 
     #[test]
     fn schedules_cover_the_product() {

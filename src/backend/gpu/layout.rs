@@ -88,15 +88,17 @@ pub(super) fn transpose(lowering: &mut Lowering, op: &Transpose, node: &Node) ->
     strided(lowering, [node.inputs[0].into(), output(node).into()], axes, [0, 0])
 }
 
-/// The second input `[taps, rows, columns]` with its matrices transposed, made on the device in a scratch buffer.
-pub(super) fn transposed_kernel(lowering: &mut Lowering, node: &Node, dims: [usize; 3]) -> Result<Operand> {
-    let [taps, rows, columns] = dims;
-    let scratch = lowering.scratch(1, taps * rows * columns * 4);
-    let [matrix, r, c] = [rows * columns, rows, columns].map(|n| n as isize);
+/// The second input `[taps, rows, groups, columns]` as `[taps, columns, groups, rows]`, made on the device in a scratch
+/// buffer.
+pub(super) fn transposed_kernel(lowering: &mut Lowering, node: &Node, dims: [usize; 4]) -> Result<Operand> {
+    let [taps, rows, groups, columns] = dims;
+    let scratch = lowering.scratch(1, taps * rows * groups * columns * 4);
+    let [matrix, row, column] = [rows * groups * columns, groups * columns, groups * rows].map(|n| n as isize);
     let axes = [
         Axis { size: taps, strides: [matrix, matrix] },
-        Axis { size: columns, strides: [1, r] },
-        Axis { size: rows, strides: [c, 1] },
+        Axis { size: columns, strides: [1, column] },
+        Axis { size: groups, strides: [columns as isize, rows as isize] },
+        Axis { size: rows, strides: [row, 1] },
     ];
     strided(lowering, [node.inputs[1].into(), scratch], axes, [0, 0])?;
     Ok(scratch)

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::variant::Variant;
 use super::{
-    depthwise, elementwise, gemm, layout, pool, reduce, resize, select, softmax, topk, unary_backward, update,
+    conv_filter, conv_transpose, depthwise, elementwise, gemm, layout, pool, reduce, resize, select, softmax, topk,
+    unary_backward, update,
 };
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Types, ValueId};
@@ -92,7 +93,7 @@ impl<'a> Lowering<'a> {
         match &node.op {
             Op::Conv2d(op) => gemm::conv2d(self, op, node),
             Op::DepthwiseConv2d(op) => depthwise::lower(self, op, node),
-            Op::ConvTranspose2d(op) => gemm::conv_transpose2d(self, op, node),
+            Op::ConvTranspose2d(op) => conv_transpose::lower(self, op, node),
             Op::MatMul(op) => gemm::matmul(self, op, node),
             Op::Pool2d(op) => pool::lower(self, op, node),
             Op::Reduce(op) => reduce::lower(self, op, node),
@@ -110,9 +111,9 @@ impl<'a> Lowering<'a> {
             Op::Gather(op) => select::gather(self, op, node),
             Op::TopK(op) => topk::lower(self, op, node),
             Op::ArgMax(op) => select::argmax(self, op, node),
-            Op::Conv2dBackwardInput(_)
-            | Op::Conv2dBackwardFilter(_)
-            | Op::DepthwiseConv2dBackwardInput(_)
+            Op::Conv2dBackwardInput(op) => conv_transpose::backward_input(self, op, node),
+            Op::Conv2dBackwardFilter(op) => conv_filter::lower(self, op, node),
+            Op::DepthwiseConv2dBackwardInput(_)
             | Op::DepthwiseConv2dBackwardFilter(_)
             | Op::MaxPool2dBackward(_)
             | Op::AvgPool2dBackward(_)

@@ -6,6 +6,8 @@
 //! On the device every element is a word of 32 bits, bytes (and booleans) included: WGSL has no smaller storage type. Bytes
 //! are widened when they are written and packed again when they are read.
 
+mod conv_filter;
+mod conv_transpose;
 mod depthwise;
 mod elementwise;
 mod executable;

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::lower::{Axis, Lowering, MAX_RANK, fold, merge, output, packed, threads};
+use super::lower::{Axis, Lowering, MAX_RANK, Operand, fold, merge, output, packed, threads};
 use super::variant::{Defines, Kernel, flag};
 use crate::error::Result;
 use crate::graph::Node;
@@ -66,6 +66,39 @@ struct Params {
     reduced_stride: [u32; MAX_RANK],
 }
 
+impl Params {
+    /// A sum over some axes, in parts.
+    fn sum(kept: &[Axis<1>], over: &[Axis<1>], parts: usize, scale: f32) -> Params {
+        let count: usize = kept.iter().map(|a| a.size).product();
+        let reduced: usize = over.iter().map(|a| a.size).product();
+        Params {
+            count: (count * parts) as u32,
+            reduced: reduced as u32,
+            kept_rank: kept.len() as u32,
+            reduced_rank: over.len() as u32,
+            start: 0.0,
+            scale,
+            parts: parts as u32,
+            part: reduced.div_ceil(parts) as u32,
+            kept_size: packed(kept.iter().map(|a| a.size), 1),
+            kept_stride: packed(kept.iter().map(|a| a.strides[0] as usize), 0),
+            reduced_size: packed(over.iter().map(|a| a.size), 1),
+            reduced_stride: packed(over.iter().map(|a| a.strides[0] as usize), 0),
+        }
+    }
+}
+
+/// The sum of `parts` arrays of `count` floats, which lie one after the other, times `scale`.
+pub(super) fn sum_parts(lowering: &mut Lowering, [x, y]: [Operand; 2], parts: usize, count: usize, scale: f32) {
+    let vector = count.is_multiple_of(4);
+    let count = if vector { count / 4 } else { count };
+    let cooperative = lowering.workgroup_memory && parts >= MANY_ELEMENTS && count <= FEW_RESULTS;
+    let kept = [Axis { size: count, strides: [1] }];
+    let params = Params::sum(&kept, &[Axis { size: parts, strides: [count as isize] }], 1, scale);
+    let groups = if cooperative { fold(count) } else { threads(count) };
+    lowering.push(ReduceKey { kind: ReduceKind::Sum, vector, cooperative }, vec![x, y], &params, groups);
+}
+
 pub(super) fn lower(lowering: &mut Lowering, op: &Reduce, node: &Node) -> Result<()> {
     let x = lowering.shape(node.inputs[0]);
     let (mask, strides) = (op.mask(x)?, x.strides());
@@ -97,23 +130,8 @@ pub(super) fn lower(lowering: &mut Lowering, op: &Reduce, node: &Node) -> Result
     let cooperative = lowering.workgroup_memory && reduced >= MANY_ELEMENTS && count <= FEW_RESULTS;
     let kind = if op.kind == ReduceKind::Mean { ReduceKind::Sum } else { op.kind };
     let key = ReduceKey { kind, vector, cooperative };
-    let params = |kept: &[Axis<1>], over: &[Axis<1>], parts: usize, scale| {
-        let reduced: usize = over.iter().map(|a| a.size).product();
-        Params {
-            count: (count * parts) as u32,
-            reduced: reduced as u32,
-            kept_rank: kept.len() as u32,
-            reduced_rank: over.len() as u32,
-            start,
-            scale,
-            parts: parts as u32,
-            part: reduced.div_ceil(parts) as u32,
-            kept_size: packed(kept.iter().map(|a| a.size), 1),
-            kept_stride: packed(kept.iter().map(|a| a.strides[0] as usize), 0),
-            reduced_size: packed(over.iter().map(|a| a.size), 1),
-            reduced_stride: packed(over.iter().map(|a| a.strides[0] as usize), 0),
-        }
-    };
+    let params =
+        |kept: &[Axis<1>], over: &[Axis<1>], parts, scale| Params { start, ..Params::sum(kept, over, parts, scale) };
     let (x, y) = (node.inputs[0].into(), output(node).into());
     if cooperative {
         lowering.push(key, vec![x, y], &params(&kept, &over, 1, scale), fold(count));

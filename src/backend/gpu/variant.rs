@@ -2,7 +2,8 @@
 
 use super::preprocess::{as_text, bare, bare_length, expand};
 use super::{
-    depthwise, elementwise, gemm, image, layout, pool, reduce, resize, select, softmax, topk, unary_backward, update,
+    conv_filter, depthwise, elementwise, gemm, image, layout, pool, reduce, resize, select, softmax, topk,
+    unary_backward, update,
 };
 use crate::error::{Error, Result};
 use crate::ops::{Operator, Unary};
@@ -24,6 +25,7 @@ const SOURCES: &[(&str, &str)] = &[
     shader!("binary.wgsl"),
     shader!("cast.wgsl"),
     shader!("common.wgsl"),
+    shader!("conv_filter.wgsl"),
     shader!("copy.wgsl"),
     shader!("depthwise.wgsl"),
     shader!("gather.wgsl"),
@@ -97,6 +99,7 @@ variants! {
     Copy: layout::CopyKey,
     Pad: layout::PadKey,
     Gemm: gemm::GemmKey,
+    ConvFilter: conv_filter::ConvFilterKey,
     Depthwise: depthwise::DepthwiseKey,
     Pool: pool::PoolKey,
     Reduce: reduce::ReduceKey,
