@@ -168,13 +168,15 @@ fn batch_norm_is_folded() {
     compile(&optimize(&graph).expect("it can be folded")).expect("the folded graph compiles");
 }
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "CONTRIBUTING.md",
     "FEATURES.md",
     "CHANGELOG.md",
     "docs/DESIGN.md",
+    "docs/chapter-14.md",
     "npm/README.md",
+    "npm/tests/data/README.md",
     "www/README.md",
     "benches/peers/README.md",
 ];
