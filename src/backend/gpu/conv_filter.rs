@@ -1,10 +1,9 @@
-//! Gradients of convolutions by their kernels: few and long sums, made in parts. `shaders/conv_filter.wgsl` and
-//! `shaders/depthwise_filter.wgsl` say how.
+//! Gradients of convolutions by their kernels: few and long sums, made in parts. `shaders/conv_filter.wgsl` says how.
 
 use bytemuck::{Pod, Zeroable};
 
-use super::lower::{Lowering, Operand, fold, output, threads};
-use super::reduce::sum_parts;
+use super::lower::{Lowering, fold, output, threads};
+use super::parts::{parts_of, slices, sum_parts};
 use super::variant::{Defines, Kernel};
 use crate::error::Result;
 use crate::graph::Node;
@@ -13,17 +12,10 @@ use crate::ops::Conv2dBackwardFilter;
 /// Rows and columns of a tile; of a thread's block with registers only.
 const TILE: usize = 32;
 const BLOCK: usize = 4;
-/// Pixels are cut into parts until there are about so many workgroups,
+/// Pixels are cut into parts until there are about so many tiles,
 const TILES: usize = 512;
-/// or so many threads with registers only.
+/// or so many blocks.
 const BLOCKS: usize = 4096;
-/// Least pixels of a part: below, adding up the parts costs more than they gain.
-const LEAST: usize = 128;
-/// Most pixels of a part: longer sums lose digits, and llvmpipe ends a loop after 65,536 rounds.
-const MOST: usize = 4096;
-/// Most bytes for all parts, where that leaves at least one.
-const MOST_BYTES: usize = 64 << 20;
-
 /// The gradient of a convolution by its kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConvFilterKey {
@@ -72,24 +64,14 @@ struct Params {
     filters: u32,
 }
 
-/// How many items (pixels, rows) one part takes so that `blocks` of each become about `goal`, and how many parts there
-/// are. `floats` is what a part leaves.
-pub(super) fn slices(items: usize, blocks: usize, goal: usize, floats: usize) -> (usize, usize) {
-    let wanted = goal.div_ceil(blocks.max(1));
-    let fits = (MOST_BYTES / 4 / floats.max(1)).max(1);
-    let slice = items.div_ceil(wanted).clamp(LEAST, MOST).max(items.div_ceil(fits));
-    (slice, items.div_ceil(slice).max(1))
-}
-
-/// Where the parts of a result go, if there are several.
-pub(super) fn parts_of(lowering: &mut Lowering, parts: usize, floats: usize, whole: Operand) -> Operand {
-    if parts == 1 { whole } else { lowering.scratch(1, (parts * floats).next_multiple_of(4) * 4) }
-}
-
 pub(super) fn lower(lowering: &mut Lowering, op: &Conv2dBackwardFilter, node: &Node) -> Result<()> {
     let [batch, h, w, c] = lowering.shape(node.inputs[0]).dims("NHWC")?;
     let [kh, kw, channels, filters] = lowering.shape(output(node)).dims("HWIO")?;
     let windows = op.windows([h, w])?;
+    if channels == 1 && op.groups > 1 {
+        // One channel a group: [kh, kw, 1, filters] is the depthwise kernel [kh, kw, c, filters / c] in memory.
+        return super::depthwise_backward::filter_windows(lowering, windows, filters / c, node);
+    }
     let [y, x] = windows;
     let (rows, columns) = (kh * kw * channels, filters / op.groups);
     let pixels = batch * y.output * x.output;
@@ -130,20 +112,4 @@ pub(super) fn lower(lowering: &mut Lowering, op: &Conv2dBackwardFilter, node: &N
         sum_parts(lowering, [between, dkernel], parts, rows * filters, 1.0);
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slices_cover_every_item_once() {
-        for (items, blocks, floats) in [(0, 1, 9), (1, 1, 9), (401_408, 18, 9 * 64 * 64), (1568, 1152, 9 * 512 * 512)] {
-            let (slice, parts) = slices(items, blocks, TILES, floats);
-            assert!(parts * slice >= items && parts.saturating_sub(1) * slice <= items, "{items}: {parts} of {slice}");
-            assert!(parts == 1 || parts * floats * 4 <= MOST_BYTES);
-        }
-        // Long sums are cut even where there are workgroups enough.
-        assert!(slices(25_000, 1000, TILES, 9).1 > 1);
-    }
 }

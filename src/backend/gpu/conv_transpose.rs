@@ -51,10 +51,15 @@ pub(super) fn lower(lowering: &mut Lowering, op: &ConvTranspose2d, node: &Node) 
 }
 
 pub(super) fn backward_input(lowering: &mut Lowering, op: &Conv2dBackwardInput, node: &Node) -> Result<()> {
-    let [kh, kw, _, _] = lowering.shape(node.inputs[1]).dims("HWIO")?;
+    let [kh, kw, channels, filters] = lowering.shape(node.inputs[1]).dims("HWIO")?;
+    let windows = op.windows([kh, kw])?;
+    if channels == 1 && op.groups > 1 {
+        // One channel a group: [kh, kw, 1, filters] is the depthwise kernel [kh, kw, c, filters / c] in memory.
+        return super::depthwise_backward::input_windows(lowering, windows, filters / op.groups, node);
+    }
     // Gradient `o` and tap `k` contribute to pixel `o * stride + k * dilation - before`: a transposed window. The kernel's
     // `[kh, kw, in, out]` is HWOI for the way back.
-    let windows = op.windows([kh, kw])?.map(|w| TransposedWindow {
+    let windows = windows.map(|w| TransposedWindow {
         input: w.output,
         output: w.input,
         kernel: w.kernel,

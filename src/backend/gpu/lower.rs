@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::variant::Variant;
 use super::{
-    conv_filter, conv_transpose, depthwise, elementwise, gemm, layout, pool, reduce, resize, select, softmax, topk,
-    unary_backward, update,
+    batch_norm, conv_filter, conv_transpose, depthwise, depthwise_backward, elementwise, gemm, layout, pool,
+    pool_backward, reduce, resize, select, softmax, topk, unary_backward, update,
 };
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Types, ValueId};
@@ -113,12 +113,12 @@ impl<'a> Lowering<'a> {
             Op::ArgMax(op) => select::argmax(self, op, node),
             Op::Conv2dBackwardInput(op) => conv_transpose::backward_input(self, op, node),
             Op::Conv2dBackwardFilter(op) => conv_filter::lower(self, op, node),
-            Op::DepthwiseConv2dBackwardInput(_)
-            | Op::DepthwiseConv2dBackwardFilter(_)
-            | Op::MaxPool2dBackward(_)
-            | Op::AvgPool2dBackward(_)
-            | Op::BatchNormStatistics(_)
-            | Op::BatchNormBackward(_) => Err(Error::unsupported(format!("{} on WebGPU", node.op.operator().name()))),
+            Op::DepthwiseConv2dBackwardInput(op) => depthwise_backward::input(self, op, node),
+            Op::DepthwiseConv2dBackwardFilter(op) => depthwise_backward::filter(self, op, node),
+            Op::MaxPool2dBackward(op) => pool_backward::max(self, op, node),
+            Op::AvgPool2dBackward(op) => pool_backward::average(self, op, node),
+            Op::BatchNormStatistics(_) => batch_norm::statistics(self, node),
+            Op::BatchNormBackward(_) => batch_norm::backward(self, node),
             Op::UnaryBackward(op) => unary_backward::lower(self, *op, node),
             Op::Random(op) => update::random(self, *op, node),
             Op::OptimizerStep(op) => update::update(self, *op, node),

@@ -6,17 +6,21 @@
 //! On the device every element is a word of 32 bits, bytes (and booleans) included: WGSL has no smaller storage type. Bytes
 //! are widened when they are written and packed again when they are read.
 
+mod batch_norm;
 mod conv_filter;
 mod conv_transpose;
 mod depthwise;
+mod depthwise_backward;
 mod elementwise;
 mod executable;
 mod gemm;
 mod image;
 mod layout;
 mod lower;
+mod parts;
 mod pipelines;
 mod pool;
+mod pool_backward;
 mod preprocess;
 mod readback;
 mod reduce;

@@ -2,8 +2,8 @@
 
 use super::preprocess::{as_text, bare, bare_length, expand};
 use super::{
-    conv_filter, depthwise, elementwise, gemm, image, layout, pool, reduce, resize, select, softmax, topk,
-    unary_backward, update,
+    batch_norm, conv_filter, depthwise, depthwise_backward, elementwise, gemm, image, layout, pool, pool_backward,
+    reduce, resize, select, softmax, topk, unary_backward, update,
 };
 use crate::error::{Error, Result};
 use crate::ops::{Operator, Unary};
@@ -22,12 +22,15 @@ macro_rules! shader {
 const SOURCES: &[(&str, &str)] = &[
     shader!("activation.wgsl"),
     shader!("argmax.wgsl"),
+    shader!("batch_norm.wgsl"),
     shader!("binary.wgsl"),
     shader!("cast.wgsl"),
     shader!("common.wgsl"),
     shader!("conv_filter.wgsl"),
     shader!("copy.wgsl"),
     shader!("depthwise.wgsl"),
+    shader!("depthwise_filter.wgsl"),
+    shader!("depthwise_input.wgsl"),
     shader!("gather.wgsl"),
     shader!("gemm.wgsl"),
     shader!("gemm_conv.wgsl"),
@@ -38,6 +41,8 @@ const SOURCES: &[(&str, &str)] = &[
     shader!("image.wgsl"),
     shader!("pad.wgsl"),
     shader!("pool.wgsl"),
+    shader!("pool_backward.wgsl"),
+    shader!("pool_first.wgsl"),
     shader!("reduce.wgsl"),
     shader!("resize.wgsl"),
     shader!("softmax.wgsl"),
@@ -50,6 +55,7 @@ const SOURCES: &[(&str, &str)] = &[
     shader!("unary_backward.wgsl"),
     shader!("random.wgsl"),
     shader!("update.wgsl"),
+    shader!("window.wgsl"),
 ];
 
 /// Names and values for the preprocessor.
@@ -101,7 +107,12 @@ variants! {
     Gemm: gemm::GemmKey,
     ConvFilter: conv_filter::ConvFilterKey,
     Depthwise: depthwise::DepthwiseKey,
+    DepthwiseInput: depthwise_backward::DepthwiseInputKey,
+    DepthwiseFilter: depthwise_backward::DepthwiseFilterKey,
     Pool: pool::PoolKey,
+    PoolFirst: pool_backward::PoolFirstKey,
+    PoolBackward: pool_backward::PoolBackwardKey,
+    BatchNorm: batch_norm::BatchNormKey,
     Reduce: reduce::ReduceKey,
     Softmax: softmax::SoftmaxKey,
     Resize: resize::ResizeKey,
