@@ -17,6 +17,7 @@ pub fn of_case(name: &str) -> Option<&'static str> {
         _ if name.starts_with("test_cast") && name.contains("BFLOAT16") => {
             "bfloat16, which ONNX' data hold as 16-bit integers; striate reads it in weights"
         }
+        _ if name.starts_with("test_maxpool_with_argmax") => "the indices of maxima, which are for MaxUnpool",
         _ if name.contains("window") => "sound",
         _ if name.starts_with("test_training_dropout") => "training",
         "test_identity_opt" | "test_identity_sequence" | "test_if_opt" | "test_if_seq" => {

@@ -4,6 +4,9 @@ use super::values::{Handle, Order, Rule, axis_of, channels_last, needs_shapes, p
 use crate::error::{Error, Result};
 use crate::ops::{Concat, Pad, PadMode, Reshape, ReshapeDim, Slice, SliceAxis};
 
+/// Most elements of an axis that is padded with its other end.
+const MAX_WRAPPED: i64 = 1 << 22;
+
 impl Rule<'_, '_> {
     /// Permutes axes: nothing moves until somebody needs it.
     pub fn transpose(&mut self) -> Result<Handle> {
@@ -217,6 +220,7 @@ impl Rule<'_, '_> {
             None => self.float("value", 0.0)?,
         };
         let mode = match self.node.text("mode")?.unwrap_or("constant") {
+            "wrap" => return self.wrapped(x, &axes, &pads),
             "constant" => PadMode::Constant(value),
             "reflect" => PadMode::Reflect,
             "edge" => PadMode::Edge,
@@ -240,6 +244,29 @@ impl Rule<'_, '_> {
         }
         let id = self.push("", Pad { pads: before, mode }, &[id])?;
         Ok(self.made(self.element(x), order, id))
+    }
+
+    /// Axes that go on with their other end.
+    fn wrapped(&mut self, x: Handle, axes: &[usize], pads: &[i64]) -> Result<Handle> {
+        let dims = self.dims(x);
+        let mut value = x;
+        for (i, &axis) in axes.iter().enumerate() {
+            let (before, after) = (pads[i], pads[axes.len() + i]);
+            if before == 0 && after == 0 {
+                continue;
+            }
+            let [n, other] = dims[axis];
+            if n != other {
+                return Err(needs_shapes("an axis that is padded with its other end"));
+            }
+            let count = (before.saturating_add(after)).saturating_add(n as i64);
+            if n == 0 || !(0..=MAX_WRAPPED).contains(&count) {
+                return Err(Error::invalid(format!("an axis of {n} wrapped to {count}")));
+            }
+            let indices: Vec<i32> = (0..count).map(|at| (at - before).rem_euclid(n as i64) as i32).collect();
+            value = self.pick_along(value, axis, &indices, &format!("axis{axis}"))?;
+        }
+        Ok(value)
     }
 
     /// Channels into space. `DCR`: the channel is `(dy * block + dx) * depth + d`; `CRD`: `(d * block + dy) * block + dx`.

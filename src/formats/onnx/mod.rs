@@ -8,6 +8,8 @@
 
 mod control;
 mod conv;
+mod crop;
+mod einsum;
 mod elementwise;
 mod layout;
 mod matmul;

@@ -1,13 +1,47 @@
 //! Reductions over axes.
 
 use super::tensor::Element;
-use super::values::{Handle, Order, Rule, axis_of, position};
+use super::values::{Handle, Order, Rule, axis_of, needs_shapes, position};
 use crate::error::{Error, Result};
 use crate::graph::ValueId;
-use crate::ops::{Binary, BinaryKind, Cast, Reduce, ReduceKind, Unary};
+use crate::ops::{Binary, BinaryKind, Cast, Pad, PadMode, Reduce, ReduceKind, Slice, SliceAxis, Unary};
 use crate::tensor::DType;
 
 impl Rule<'_, '_> {
+    /// Sums of everything up to an element: the value is added to itself, shifted by 1, 2, 4 and so on.
+    pub fn cumulative_sum(&mut self) -> Result<Handle> {
+        let (x, axis) = (self.input(0)?, self.input(1)?);
+        let axis = self.only(axis, "axis")? as i64;
+        let axis = self.axis(x, axis)?;
+        let element = self.element(x);
+        if element.small_range().is_some() || element == Element::Bool {
+            return Err(Error::unsupported("a cumulative sum of small integers"));
+        }
+        let [n, other] = self.dims(x)[axis];
+        if n != other {
+            return Err(needs_shapes("the axis of a cumulative sum"));
+        }
+        let (order, mut id) = self.stored(x)?;
+        let (at, rank, reverse) = (position(&order, axis), order.len(), self.flag("reverse")?);
+        let shifted = |rule: &mut Self, id: ValueId, by: usize| {
+            let (mut axes, mut pads) = (vec![SliceAxis::ALL; rank], vec![[0; 2]; rank]);
+            axes[at] = if reverse { SliceAxis::range(by, n) } else { SliceAxis::range(0, n - by) };
+            pads[at][reverse as usize] = by;
+            let kept = rule.push(&format!("kept{by}"), Slice { axes }, &[id])?;
+            rule.push(&format!("shifted{by}"), Pad { pads, mode: PadMode::Constant(0.0) }, &[kept])
+        };
+        if self.flag("exclusive")? && n > 0 {
+            id = shifted(self, id, 1)?;
+        }
+        let mut by = 1;
+        while by < n {
+            let before = shifted(self, id, by)?;
+            id = self.push(&format!("sum{by}"), Binary::new(BinaryKind::Add), &[id, before])?;
+            by *= 2;
+        }
+        Ok(self.made(element, order, id))
+    }
+
     /// `ReduceSum`, `ReduceMean`, `ReduceL2` and the others.
     pub fn reduce(&mut self) -> Result<Handle> {
         let x = self.input(0)?;

@@ -53,8 +53,29 @@ impl Rule<'_, '_> {
             }
             (None, None) => return Err(Error::invalid("a resize without scales or sizes")),
         };
+        if self.node.text("coordinate_transformation_mode")? == Some("tf_crop_and_resize") {
+            let sizes = self.cropped_sizes(x, &target)?;
+            return self.crop_and_resize(x, &axes, &sizes);
+        }
         let (mode, coordinates) = self.resize_mode(upsample)?;
         self.resized(x, &target, mode, coordinates)
+    }
+
+    /// The result's sizes where the coordinates are computed at import.
+    fn cropped_sizes(&mut self, x: Handle, target: &Target) -> Result<Vec<usize>> {
+        let size = |n: f64| {
+            if (0.0..2e9).contains(&n) { Ok(n as usize) } else { Err(Error::invalid(format!("a size of {n}"))) }
+        };
+        match target {
+            Target::Scales(scales) => {
+                let dims = self.fixed_dims(x, "a crop")?;
+                dims.iter().zip(scales).map(|(&n, &scale)| size((n as f64 * scale as f64).floor())).collect()
+            }
+            Target::Sizes(sizes) => {
+                let fixed = |&[a, b]: &Guessed<i64>| if a == b { size(a as f64) } else { Err(needs_shapes("a crop")) };
+                sizes.iter().map(fixed).collect()
+            }
+        }
     }
 
     /// Sizes of all axes; with an aspect ratio to keep, the one scale that gives them.

@@ -36,6 +36,7 @@ impl Rule<'_, '_> {
             "Resize" | "Upsample" => self.resize()?,
             "Gemm" => self.gemm()?,
             "MatMul" => self.matmul()?,
+            "Einsum" => self.einsum()?,
 
             "BatchNormalization" => self.batch_norm()?,
             "InstanceNormalization" => self.instance_norm()?,
@@ -49,8 +50,11 @@ impl Rule<'_, '_> {
             "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceProd" | "ReduceL1" | "ReduceL2"
             | "ReduceLogSum" | "ReduceLogSumExp" | "ReduceSumSquare" => self.reduce()?,
 
+            "CumSum" => self.cumulative_sum()?,
+
             "ArgMax" | "ArgMin" => self.arg_max()?,
             "TopK" => return self.top_k(),
+            "Trilu" => self.triangle()?,
             "Hardmax" => self.hardmax()?,
             "OneHot" => self.one_hot()?,
             "Gather" => self.gather()?,

@@ -173,23 +173,32 @@ impl Rule<'_, '_> {
     /// Slices at positions whose coordinates are the last axis of the indices.
     pub fn gather_nd(&mut self) -> Result<Handle> {
         let (x, indices) = (self.input(0)?, self.input(1)?);
-        if self.int("batch_dims", 0)? != 0 {
-            return Err(Error::unsupported("GatherND with batch dimensions"));
-        }
         let (dims, shape) = (self.fixed_dims(x, "a gather")?, self.fixed_dims(indices, "a gather")?);
         let depth = shape.last().copied().unwrap_or(0);
-        if depth == 0 || depth > dims.len() {
+        // Leading axes that both share: every entry of the batch has indices of its own.
+        let batch = self.int("batch_dims", 0)?.clamp(0, 1 << 10) as usize;
+        let shares = batch < shape.len() && batch < dims.len() && dims[..batch] == shape[..batch];
+        if depth == 0 || !shares || depth > dims.len() - batch {
             return Err(Error::mismatch("the indices do not fit", format!("{dims:?}"), format!("{shape:?}")));
         }
         let all = self.plain(indices)?;
         let mut flat: Option<ValueId> = None;
-        for (i, &n) in dims[..depth].iter().enumerate() {
+        if batch > 0 {
+            let (entries, size) =
+                (dims[..batch].iter().product(), dims[batch..batch + depth].iter().product::<usize>());
+            self.importer.lowering.spend(4 * entries)?;
+            let first: Vec<i32> = (0..entries).map(|entry: usize| (entry * size) as i32).collect();
+            let mut axes = dims[..batch].to_vec();
+            axes.resize(shape.len(), 1);
+            flat = Some(self.constant("batch", Tensor::i32(axes, first)?));
+        }
+        for (i, &n) in dims[batch..batch + depth].iter().enumerate() {
             let mut axes = vec![SliceAxis::ALL; shape.len()];
             axes[shape.len() - 1] = SliceAxis::range(i, i + 1);
             let coordinate = self.push(&format!("coordinate{i}"), Slice { axes }, &[all])?;
             let size = self.constant("size", Tensor::i32([1], vec![n as i32])?);
             let coordinate = self.push(&format!("index{i}"), Binary::new(BinaryKind::FloorMod), &[coordinate, size])?;
-            let stride: usize = dims[i + 1..depth].iter().product();
+            let stride: usize = dims[batch + i + 1..batch + depth].iter().product();
             let stride = self.constant("stride", Tensor::i32([1], vec![stride as i32])?);
             let step = self.push(&format!("step{i}"), Binary::new(BinaryKind::Mul), &[coordinate, stride])?;
             flat = Some(match flat {
@@ -203,7 +212,7 @@ impl Rule<'_, '_> {
         // Rows of what the coordinates leave over.
         let (element, id) = (self.element(x), self.plain(x)?);
         let rows: Vec<_> =
-            std::iter::once(ReshapeDim::Infer).chain((depth..dims.len()).map(ReshapeDim::Copy)).collect();
+            std::iter::once(ReshapeDim::Infer).chain((batch + depth..dims.len()).map(ReshapeDim::Copy)).collect();
         let rows = self.push("rows", Reshape { dims: rows }, &[id])?;
         let id = self.push("", Gather { axis: 0 }, &[rows, flat])?;
         let rank = self.importer.lowering.shape(id).rank();
@@ -235,6 +244,34 @@ impl Rule<'_, '_> {
         });
         let id = self.select("", hit, on?, off?)?;
         Ok(self.made(element, plain(rank + 1), id))
+    }
+
+    /// The upper or lower triangle of matrices, zeros elsewhere.
+    pub fn triangle(&mut self) -> Result<Handle> {
+        let x = self.input(0)?;
+        let diagonal = match self.optional(1) {
+            Some(k) => self.only(k, "k")?,
+            None => 0.0,
+        };
+        let upper = self.int("upper", 1)? != 0;
+        let [.., [rows, open_rows], [columns, open_columns]] = self.dims(x)[..] else {
+            return Err(Error::mismatch("a triangle of matrices", "2 dimensions or more", self.rank(x)));
+        };
+        if rows != open_rows || columns != open_columns {
+            return Err(super::values::needs_shapes("a triangle"));
+        }
+        self.importer.lowering.spend(rows.saturating_mul(columns))?;
+        let keeps = |i: usize| {
+            let above = (i % columns) as f64 - (i / columns) as f64;
+            if upper { above >= diagonal } else { above <= diagonal }
+        };
+        let mask: Vec<u8> = (0..rows * columns).map(|i| keeps(i) as u8).collect();
+        let mask = self.constant("triangle", Tensor::u8([rows, columns], mask)?);
+        let (element, id) = (self.element(x), self.plain(x)?);
+        let zero = self.number("zero", element, 0.0)?;
+        let zero = self.plain(zero)?;
+        let id = self.select("", mask, id, zero)?;
+        Ok(self.made(element, plain(self.rank(x)), id))
     }
 
     /// One at the largest element of an axis, zero elsewhere.

@@ -77,10 +77,10 @@ fn operators_that_are_not_read_are_named() {
     let mut order = Model::new().input("x", &[1, 1, 4, 4]).output("y").output("i");
     order.nodes = vec![node("MaxPool", &["x"], &["y", "i"], &pool)];
     assert_says(&import(&order.bytes()).unwrap_err(), ErrorKind::Unsupported, &["storage_order"]);
-    let pad = [("mode", Attribute::Text("wrap"))];
-    let wrap = Model::new().input("x", &[2]).constant("p", &[2], Elements::I64(vec![1, 1]));
-    let wrap = wrap.node("Pad", &["x", "p"], "y", &pad).output("y");
-    assert_says(&import(&wrap.bytes()).unwrap_err(), ErrorKind::Unsupported, &["\"wrap\""]);
+    let pad = [("mode", Attribute::Text("mirror"))];
+    let mirror = Model::new().input("x", &[2]).constant("p", &[2], Elements::I64(vec![1, 1]));
+    let mirror = mirror.node("Pad", &["x", "p"], "y", &pad).output("y");
+    assert_says(&import(&mirror.bytes()).unwrap_err(), ErrorKind::Unsupported, &["\"mirror\""]);
 }
 
 #[test]

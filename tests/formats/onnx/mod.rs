@@ -3,6 +3,8 @@
 mod hostile;
 mod layout;
 mod meaning;
+mod picking;
+mod sums;
 mod writer;
 
 use std::collections::BTreeMap;
