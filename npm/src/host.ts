@@ -4,6 +4,9 @@ import { chooseVariant, features, threadCount } from "./features.js";
 import { BITMAP, close, type Frame, PixelReader } from "./image.js";
 import type { Json } from "./layers/arguments.js";
 import { joinWeights } from "./models.js";
+import { type Batches, BatchList, Loader, type Round } from "./training/loader.js";
+import { type Limit, type Ran, run } from "./training/loop.js";
+import type { Samples } from "./training/samples.js";
 import type {
   Backend,
   Detection,
@@ -80,6 +83,8 @@ export class Host {
   #runtime: WasmRuntime | undefined;
   #backend: Backend = "wasm";
   #nets = new Map<number, { net: WasmNet | WasmModel; losses: number }>();
+  /** Samples to train on. */
+  #loaders = new Map<number, Loader>();
   #nextId = 1;
   #losses = 0;
   #pixels = new PixelReader();
@@ -126,7 +131,7 @@ export class Host {
     return this.#reply(async () => {
       const model = this.#started().build(json);
       try {
-        for (const { path, id } of nested) model.adopt(path, this.#model(id));
+        for (const { path, id } of nested) model.adopt(path, await this.#synced(id));
         return this.#keep(model);
       } catch (error) {
         if (!isTrap(error)) model.free();
@@ -147,7 +152,7 @@ export class Host {
 
   /** A classifier without dense layers. */
   convolutional(id: number): Promise<Reply<ModelHandle>> {
-    return this.#reply(async () => this.#keep(this.#model(id).toFullyConvolutional()));
+    return this.#reply(async () => this.#keep((await this.#synced(id)).toFullyConvolutional()));
   }
 
   /** The shapes of a model's outputs. */
@@ -163,7 +168,7 @@ export class Host {
   /** The values of a model's weights. */
   weights(id: number, names: string[]): Promise<Reply<{ shape: number[]; data: Float32Array<ArrayBuffer> }[]>> {
     return this.#reply(async () => {
-      const model = this.#model(id);
+      const model = await this.#synced(id);
       const shapes = new Map(describe(model).weights.map(({ name, shape }) => [name, shape]));
       return names.map((name) => ({ shape: shapes.get(name) ?? [], data: model.weight(name) }));
     });
@@ -184,6 +189,79 @@ export class Host {
       const model = this.#model(id);
       for (const [layer, trainable] of layers) model.setTrainable(layer, trainable);
       return { id, ...describe(model) };
+    });
+  }
+
+  /** Makes a model ready for training. */
+  compile(id: number, json: string): Promise<Reply<null>> {
+    return this.#reply(async () => {
+      this.#model(id).compile(json);
+      return null;
+    });
+  }
+
+  /** Keeps samples to train on. */
+  open(id: number, [samples]: Samples[]): Promise<Reply<number>> {
+    return this.#reply(async () => {
+      const loader = new Loader(samples as Samples, describe(this.#model(id)).inputs);
+      this.#loaders.set(this.#nextId, loader);
+      return this.#nextId++;
+    });
+  }
+
+  /** Lets go of samples. */
+  shut(loader: number): void {
+    this.#loaders.delete(loader);
+  }
+
+  /** Begins a round through samples. */
+  begin(loader: number, round: Round): Promise<Reply<null>> {
+    return this.#reply(async () => {
+      this.#loader(loader).begin(round);
+      return null;
+    });
+  }
+
+  /** Trains on the next batches of samples, as many as the limit lets; or on these batches. */
+  train(id: number, batches: number | Samples[], limit: Limit): Promise<Reply<Ran>> {
+    return this.#reply(() => run(this.#model(id), this.#batches(batches), limit, true), id);
+  }
+
+  /** As `train`, evaluating. */
+  test(id: number, batches: number | Samples[], limit: Limit): Promise<Reply<Ran>> {
+    return this.#reply(() => run(this.#model(id), this.#batches(batches), limit, false), id);
+  }
+
+  /** Forgets loss and metrics so far. */
+  resetLogs(id: number): Promise<Reply<null>> {
+    return this.#reply(async () => {
+      this.#model(id).resetLogs();
+      return null;
+    });
+  }
+
+  /** Brings trained weights back from the device: a lost one takes what came after with it. */
+  sync(id: number): Promise<Reply<null>> {
+    return this.#reply(async () => {
+      await this.#synced(id);
+      return null;
+    });
+  }
+
+  /** The learning rate of the next step; a number changes it before. */
+  learningRate(id: number, rate?: number): Promise<Reply<number>> {
+    return this.#reply(async () => {
+      const model = this.#model(id);
+      if (rate !== undefined) model.setLearningRate(rate);
+      return model.learningRate();
+    });
+  }
+
+  /** Bytes that training needs. */
+  trainingMemory(id: number): Promise<Reply<{ peakBytes: number; variableBytes: number }>> {
+    return this.#reply(async () => {
+      const [peakBytes = 0, variableBytes = 0] = this.#model(id).trainingMemory();
+      return { peakBytes, variableBytes };
     });
   }
 
@@ -226,6 +304,7 @@ export class Host {
   /** Lets go of everything. */
   dispose(): void {
     for (const id of [...this.#nets.keys()]) this.free(id);
+    this.#loaders.clear();
     this.#runtime?.free();
     this.#runtime = undefined;
   }
@@ -253,6 +332,23 @@ export class Host {
 
   #model(id: number): WasmModel {
     return this.#any(id) as WasmModel;
+  }
+
+  /** A model whose weights are those that training made. */
+  async #synced(id: number): Promise<WasmModel> {
+    const model = this.#model(id);
+    await model.sync();
+    return model;
+  }
+
+  #loader(id: number): Loader {
+    const loader = this.#loaders.get(id);
+    if (!loader) throw failure("invalid", "these samples were let go of");
+    return loader;
+  }
+
+  #batches(batches: number | Samples[]): Batches {
+    return typeof batches === "number" ? this.#loader(batches) : new BatchList(batches);
   }
 
   async #reply<T>(work: () => Promise<T>, id?: number): Promise<Reply<T>> {

@@ -43,5 +43,27 @@ export { Net } from "./net.js";
 export type { PlotOptions } from "./plot.js";
 export type { ModelInputs, ModelPredictOptions, Predictions } from "./predict.js";
 export * as regularizers from "./regularizers.js";
+export type {
+  Callback,
+  EarlyStopping,
+  EarlyStoppingOptions,
+  Logs,
+  ModelCheckpointOptions,
+  MonitorOptions,
+  ReduceLROnPlateauOptions,
+  TrainingContext,
+} from "./training/callbacks.js";
+export * as callbacks from "./training/callbacks.js";
+export type { CompileOptions, Metrics, PerOutput } from "./training/compile.js";
+export * as data from "./training/data.js";
+export { Dataset, type RowSets, type Rows, type Sample, type Source, type Tensor } from "./training/data.js";
+export * as losses from "./training/losses.js";
+export * as metrics from "./training/metrics.js";
+export * as optimizers from "./training/optimizers.js";
+export type { ClassWeight, Labels, Targets, TrainingData } from "./training/samples.js";
+export * as schedules from "./training/schedules.js";
+export type { Checkpoint, WeightStore } from "./training/store.js";
+export * as stores from "./training/store.js";
+export type { EvaluateOptions, FitOptions, History } from "./training/trainer.js";
 export type * from "./types.js";
 export type * from "./zoo.js";

@@ -3,6 +3,7 @@ import { errorFrom, failure } from "./errors.js";
 import type { Host, HostOptions, NetHandle, Reply } from "./host.js";
 import type { Frame } from "./image.js";
 import type { Model } from "./models.js";
+import type { Column, Samples } from "./training/samples.js";
 import type { EngineInfo, OnProgress, TensorData } from "./types.js";
 
 const WORKER_HINT =
@@ -95,6 +96,29 @@ export class Life {
       copies,
       copies.map(({ data }) => data.buffer as ArrayBuffer),
     );
+  }
+
+  /** As {@link Life.hand}, for samples. */
+  handSamples(list: Samples[]): Samples[] {
+    if (!this.#worker) return list;
+    const buffers: ArrayBuffer[] = [];
+    const copy = ({ data, shape }: Column): Column => {
+      const copied = data.slice();
+      buffers.push(copied.buffer as ArrayBuffer);
+      return { data: copied, shape };
+    };
+    const copies = list.map(({ size, x, y, weights }) => ({
+      size,
+      x: x.map(copy),
+      y: y.map((column) => column && copy(column)),
+      weights: weights.map((column) => column && copy(column)),
+    }));
+    return transfer(copies, buffers);
+  }
+
+  /** Lets go of samples to train on. */
+  shut(loader: number): void {
+    if (!this.ended) void this.#host.shut(loader);
   }
 
   /** Makes a frame go to the worker and not be copied. */

@@ -8,6 +8,11 @@ import { Layer, type SymbolicTensor, type SymbolicTensors, tensorsOf } from "./l
 import type { Life } from "./life.js";
 import { type PlotOptions, plot } from "./plot.js";
 import { batches, type ModelInputs, type ModelPredictOptions, type Predictions, predictions } from "./predict.js";
+import type { Logs } from "./training/callbacks.js";
+import type { CompileOptions } from "./training/compile.js";
+import type { Dataset } from "./training/data.js";
+import type { ClassWeight, TrainingData } from "./training/samples.js";
+import { type EvaluateOptions, type FitOptions, type History, Training } from "./training/trainer.js";
 import type { LayerInfo, ModelSummary, Report, TensorInfo, WeightInfo } from "./types.js";
 
 /** Options of building a model. */
@@ -49,6 +54,7 @@ export class Model {
   readonly #seed: number;
   #about: ModelHandle;
   #layer: Layer | undefined;
+  readonly #training: Training;
   /** Weights that were set, and layers frozen or thawed, since the model was built: what a restart would lose. */
   readonly #known = new Map<string, Float32Array<ArrayBuffer>>();
   readonly #trainable: [layer: string, trainable: boolean][] = [];
@@ -62,6 +68,14 @@ export class Model {
     this.#seed = seed;
     this.#about = loaded.handle;
     this.#held = new Held(engine, this, () => this.#again(recipe), loaded);
+    const { inputs, outputs } = loaded.handle;
+    this.#training = new Training(this, {
+      inputs,
+      outputs,
+      seed,
+      call: (what, signal, work) => this.#held.call(what, signal, work),
+      remember: () => this.#remember(),
+    });
   }
 
   /** The model's name. */
@@ -153,6 +167,63 @@ export class Model {
       }
       return predictions(results, parts);
     });
+  }
+
+  /**
+   * Makes the model ready for training; once more, and the optimizer begins anew. Frozen and thawed layers need no call of
+   * it.
+   */
+  compile(options: CompileOptions): Promise<void> {
+    return this.#training.compile(options);
+  }
+
+  /**
+   * Trains on arrays or a dataset, epoch by epoch. The steps run where the engine lives; the page is told of progress by
+   * callbacks. Between steps `predict` and the weights may be used.
+   *
+   * A loss that is no longer a number is a {@link StriateError} that names the step and the layer.
+   */
+  fit(data: TrainingData | Dataset, options?: FitOptions): Promise<History> {
+    return this.#training.fit(data, options);
+  }
+
+  /** Loss and metrics over all samples, by Keras' names. */
+  evaluate(data: TrainingData | Dataset, options?: EvaluateOptions): Promise<Logs> {
+    return this.#training.evaluate(data, options);
+  }
+
+  /**
+   * One step; loss and metrics of this batch before it. Of what it learned nothing is kept on this side: a restart of the
+   * engine goes back to the last {@link Model.fit} or {@link Model.setWeights}.
+   */
+  trainOnBatch(data: TrainingData, options: { classWeight?: ClassWeight } = {}): Promise<Logs> {
+    return this.#training.once(true, data, options.classWeight);
+  }
+
+  /** Loss and metrics of one batch. */
+  testOnBatch(data: TrainingData): Promise<Logs> {
+    return this.#training.once(false, data);
+  }
+
+  /** The learning rate of the next step. */
+  getLearningRate(): Promise<number> {
+    return this.#held.call("getLearningRate", undefined, ({ life, handle }) =>
+      life.call((host) => host.learningRate(handle.id)),
+    );
+  }
+
+  /** Changes the learning rate; not one that a schedule gives. */
+  async setLearningRate(rate: number): Promise<void> {
+    await this.#held.call("setLearningRate", undefined, ({ life, handle }) =>
+      life.call((host) => host.learningRate(handle.id, rate)),
+    );
+  }
+
+  /** Bytes that a training step needs at its peak, and bytes of the weights and of what the optimizer keeps for them. */
+  trainingMemory(): Promise<{ peakBytes: number; variableBytes: number }> {
+    return this.#held.call("trainingMemory", undefined, ({ life, handle }) =>
+      life.call((host) => host.trainingMemory(handle.id)),
+    );
   }
 
   /** The values of a weight: `conv2d/kernel`; `outer/conv2d/kernel` in nested models. */
@@ -268,6 +339,7 @@ export class Model {
       if (this.#trainable.length > 0) await life.call((host) => host.setTrainable(handle.id, this.#trainable));
       const known = [...this.#known].map(([name, data]) => ({ name, data }));
       if (known.length > 0) await this.#write(life, handle.id, known);
+      await this.#training.again({ life, handle });
     } catch (error) {
       life.free(handle.id);
       throw error;
@@ -285,6 +357,10 @@ export class Model {
       expected: (near.length > 0 ? near : this.weights).map((weight) => weight.name).join(", "),
       received: name,
     });
+  }
+
+  async #remember(): Promise<void> {
+    for (const [name, { data }] of Object.entries(await this.getWeights())) this.#known.set(name, data);
   }
 
   #read(names: string[]): Promise<Record<string, WeightValue>> {

@@ -89,7 +89,8 @@ export function predictions(results: TensorOutput[][], parts: Batches): Predicti
   return Object.assign(outputs, { named: Object.fromEntries(outputs.map((output) => [output.name, output])) });
 }
 
-function inOrder(inputs: ModelInputs, declared: readonly TensorInfo[]): TensorInput[] {
+/** Inputs in the model's order, however they were given. */
+export function inOrder(inputs: ModelInputs, declared: readonly TensorInfo[]): TensorInput[] {
   if (isTensor(inputs)) return counted([inputs], declared);
   if (Array.isArray(inputs)) return counted(inputs, declared);
   if (typeof inputs !== "object" || inputs === null) return counted([inputs], declared);
@@ -129,7 +130,7 @@ function isTensor(value: unknown): value is TensorInput {
 }
 
 /** The tensor with its shape: the batch follows from the number of elements, where the rest is known. */
-function withShape(input: TensorInput, { name, shape }: TensorInfo): Sent {
+export function withShape(input: TensorInput, { name, shape }: TensorInfo): Sent {
   if (!ArrayBuffer.isView(input)) return { data: input.data, shape: [...input.shape] };
   const [batch, ...rest] = shape;
   const shown = `[${shape.map((size) => size ?? "?").join(", ")}]`;

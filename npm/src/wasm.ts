@@ -50,10 +50,32 @@ export interface WasmModel {
   /** Takes over the weights of the model that is nested under this path. */
   adopt(path: string, nested: WasmModel): void;
   toFullyConvolutional(): WasmModel;
+  /** Ready for training, by Keras' arguments as JSON. */
+  compile(json: string): void;
+  /** The logs so far if `read`; else nothing is waited for. */
+  trainOnBatch(
+    x: Given[],
+    y: Given[],
+    weights: Given[],
+    read: boolean,
+  ): Promise<{ [name: string]: number } | undefined>;
+  testOnBatch(x: Given[], y: Given[], weights: Given[]): Promise<{ [name: string]: number }>;
+  /** Loss and metrics of the batches read since `resetLogs`. */
+  logs(): { [name: string]: number };
+  resetLogs(): void;
+  learningRate(): number;
+  setLearningRate(rate: number): void;
+  /** Brings trained weights back from the device, for all that reads them. */
+  sync(): Promise<void>;
+  /** Bytes of a step at its peak, and of weights and optimizer. */
+  trainingMemory(): Uint32Array;
   report(): Report;
   losses(): number;
   free(): void;
 }
+
+/** A tensor of a batch; nothing where an output has no labels or weights. */
+export type Given = { data: TensorData; shape: number[] } | undefined;
 
 /** A device of the wasm side. */
 export interface WasmRuntime {

@@ -107,11 +107,15 @@ fn tensor(graph: &Graph, input: &Input, value: &JsValue) -> Result<Tensor> {
     let get = |key| Reflect::get(value, &JsValue::from_str(key)).unwrap_or(JsValue::UNDEFINED);
     let shape = match get("shape") {
         shape if shape.is_undefined() => input.dims.iter().map(|d| d.unwrap_or(1)).collect(),
-        shape => serde_wasm_bindgen::from_value::<Vec<usize>>(shape)
-            .map_err(|e| Error::invalid(format!("a shape is a list of whole numbers: {e}")))?,
+        shape => dims(shape)?,
     };
     let name = &graph.values()[input.value.index()].name;
     Tensor::new(shape, elements(&get("data"))?).map_err(|e| e.at(name))
+}
+
+fn dims(shape: JsValue) -> Result<Vec<usize>> {
+    serde_wasm_bindgen::from_value(shape)
+        .map_err(|e| Error::invalid(format!("a shape is a list of whole numbers: {e}")))
 }
 
 fn elements(data: &JsValue) -> Result<Data> {
@@ -130,9 +134,26 @@ fn elements(data: &JsValue) -> Result<Data> {
     Err(Error::invalid("tensor data is a Float32Array, Int32Array, Uint8Array or Uint8ClampedArray"))
 }
 
-/// `TensorOutput[]`: each with an array of its own, outside this instance's memory.
+/// Tensors of `({ data, shape } | undefined)[]`.
+pub fn given(list: &Array) -> Result<Vec<Option<Tensor>>> {
+    let tensor = |value: JsValue| -> Result<Option<Tensor>> {
+        if value.is_undefined() {
+            return Ok(None);
+        }
+        let get = |key| Reflect::get(&value, &JsValue::from_str(key)).unwrap_or(JsValue::UNDEFINED);
+        Tensor::new(dims(get("shape"))?, elements(&get("data"))?).map(Some)
+    };
+    list.iter().map(tensor).collect()
+}
+
+/// `TensorOutput[]` for the outputs of a graph.
 pub fn results(graph: &Graph, tensors: &[Tensor]) -> Result<JsValue> {
-    let output = |(output, tensor): (&Output, &Tensor)| -> Result<JsValue> {
+    named(graph.outputs().iter().map(|output| output.name.as_str()), tensors)
+}
+
+/// `TensorOutput[]`: each with an array of its own, outside this instance's memory.
+pub fn named<'a>(names: impl Iterator<Item = &'a str>, tensors: &[Tensor]) -> Result<JsValue> {
+    let output = |(name, tensor): (&str, &Tensor)| -> Result<JsValue> {
         let data: Object = match tensor.data() {
             Data::F32(v) => Float32Array::from(v.as_slice()).into(),
             Data::I32(v) => Int32Array::from(v.as_slice()).into(),
@@ -140,13 +161,13 @@ pub fn results(graph: &Graph, tensors: &[Tensor]) -> Result<JsValue> {
         };
         let shape: Array = tensor.shape().iter().map(|&d| JsValue::from_f64(d as f64)).collect();
         object(&[
-            ("name", output.name.as_str().into()),
+            ("name", name.into()),
             ("dtype", tensor.dtype().name().into()),
             ("shape", shape.into()),
             ("data", data.into()),
         ])
     };
-    let list = graph.outputs().iter().zip(tensors).map(output).collect::<Result<Array>>()?;
+    let list = names.zip(tensors).map(output).collect::<Result<Array>>()?;
     Ok(list.into())
 }
 

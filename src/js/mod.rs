@@ -11,6 +11,7 @@ mod pool;
 mod probe;
 mod promise;
 mod runtime;
+mod training;
 
 use std::sync::{Mutex, Once, PoisonError};
 

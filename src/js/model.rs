@@ -1,4 +1,6 @@
-//! A model that the page built of layers: described, run, its weights read and written.
+//! A model that the page built of layers: described, run, its weights read and written. Training is in `training.rs`.
+
+use std::sync::Arc;
 
 use js_sys::{Array, Float32Array, Promise};
 use serde::Serialize;
@@ -13,18 +15,27 @@ use crate::graph::Dims;
 use crate::layers::{Model, Row, Summary, to_fully_convolutional};
 use crate::session::{Device, Session};
 use crate::tensor::{DType, Tensor};
+use crate::train::Trainer;
 
 /// A model of layers on a device.
 #[wasm_bindgen(js_name = Model)]
 pub struct BuiltModel {
-    state: Turns<State>,
+    pub(super) state: Turns<State>,
 }
 
-struct State {
-    model: Model,
-    device: Device,
-    /// Runs it with the weights of the moment; gone once they change.
-    session: Option<Session>,
+pub(super) struct State {
+    pub body: Body,
+    pub device: Device,
+    /// Runs a model that is not trained with the weights of the moment; gone once they change.
+    pub session: Option<Session>,
+}
+
+/// The model itself, or what trains it and has it.
+pub(super) enum Body {
+    Model(Model),
+    Trainer(Box<Trainer>),
+    /// Only while one becomes the other.
+    Neither,
 }
 
 /// `ModelHandle` of TypeScript, without its number.
@@ -88,11 +99,11 @@ struct WeightInfo {
 
 impl BuiltModel {
     pub(super) fn new(model: Model, device: Device) -> BuiltModel {
-        BuiltModel { state: Turns::new(State { model, device, session: None }) }
+        BuiltModel { state: Turns::new(State { body: Body::Model(model), device, session: None }) }
     }
 
     /// Works on the model at once.
-    fn with<T>(&self, work: impl FnOnce(&mut State) -> Result<T>) -> Result<T, JsValue> {
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut State) -> Result<T>) -> Result<T, JsValue> {
         self.state.with(work).map_err(|e| convert::error(&e))
     }
 }
@@ -101,12 +112,17 @@ impl BuiltModel {
 impl BuiltModel {
     /// A `ModelHandle` as JSON.
     pub fn describe(&self) -> Result<String, JsValue> {
-        self.with(|state| serde_json::to_string(&describe(&state.model)).map_err(|e| Error::invalid(e.to_string())))
+        self.with(|state| serde_json::to_string(&describe(state.model()?)).map_err(|e| Error::invalid(e.to_string())))
     }
 
     /// `{ data, shape? }[]` in, `TensorOutput[]` out.
     pub fn predict(&self, inputs: Array) -> Promise {
         self.state.promise(async move |state| {
+            if let Body::Trainer(trainer) = &mut state.body {
+                let inputs = convert::given(&inputs)?.into_iter().flatten().collect::<Vec<_>>();
+                let outputs = trainer.predict(&inputs).await?;
+                return convert::named(trainer.model().outputs().into_iter().map(|(name, _)| name), &outputs);
+            }
             let session = state.session()?;
             let inputs = convert::tensors(session.graph(), &inputs)?;
             let outputs = session.run(&inputs).await?;
@@ -114,45 +130,47 @@ impl BuiltModel {
         })
     }
 
-    /// A weight's values.
+    /// A weight's values, in training those of the last `sync`.
     pub fn weight(&self, name: &str) -> Result<Float32Array, JsValue> {
-        self.with(|state| Ok(Float32Array::from(state.model.weight(name)?.as_f32()?)))
+        self.with(|state| Ok(Float32Array::from(state.model()?.weight(name)?.as_f32()?)))
     }
 
     /// Replaces a weight's values.
     #[wasm_bindgen(js_name = setWeight)]
     pub fn set_weight(&self, name: &str, data: &Float32Array) -> Result<(), JsValue> {
         self.with(|state| {
-            let spec = state.model.weights().iter().find(|w| w.name == name).map(|w| w.spec.shape.clone());
+            let spec = state.model()?.weights().iter().find(|w| w.name == name).map(|w| w.spec.shape.clone());
             let shape = spec.ok_or_else(|| Error::invalid(format!("the model has no weight named {name:?}")))?;
-            state.session = None;
-            state.model.set_weight(name, Tensor::f32(shape, data.to_vec())?)
+            state.set_weight(name, Tensor::f32(shape, data.to_vec())?.into())
         })
     }
 
     /// Freezes or thaws a layer; an empty name means all.
     #[wasm_bindgen(js_name = setTrainable)]
     pub fn set_trainable(&self, layer: &str, trainable: bool) -> Result<(), JsValue> {
-        self.with(|state| state.model.set_trainable(layer, trainable))
+        self.with(|state| match &mut state.body {
+            Body::Model(model) => model.set_trainable(layer, trainable),
+            Body::Trainer(trainer) => trainer.set_trainable(layer, trainable),
+            Body::Neither => Err(gone()),
+        })
     }
 
     /// Takes over the weights of a model that is nested under `path`.
     pub fn adopt(&self, path: &str, nested: &BuiltModel) -> Result<(), JsValue> {
         self.with(|state| {
             let values = nested.state.with(|inner| {
-                let value =
-                    |w: &crate::layers::Weight| Ok((format!("{path}/{}", w.name), inner.model.weight(&w.name)?));
-                inner.model.weights().iter().map(value).collect::<Result<Vec<_>>>()
+                let model = inner.model()?;
+                let value = |w: &crate::layers::Weight| Ok((format!("{path}/{}", w.name), model.weight(&w.name)?));
+                model.weights().iter().map(value).collect::<Result<Vec<_>>>()
             })?;
-            state.session = None;
-            values.into_iter().try_for_each(|(name, value)| state.model.set_weight(&name, value))
+            values.into_iter().try_for_each(|(name, value)| state.set_weight(&name, value))
         })
     }
 
     /// The same classifier without dense layers, for images of any size.
     #[wasm_bindgen(js_name = toFullyConvolutional)]
     pub fn to_fully_convolutional(&self) -> Result<BuiltModel, JsValue> {
-        self.with(|state| Ok(BuiltModel::new(to_fully_convolutional(&state.model)?, state.device.clone())))
+        self.with(|state| Ok(BuiltModel::new(to_fully_convolutional(state.model()?)?, state.device.clone())))
     }
 
     /// What it costs and where its layers run (`Report`).
@@ -162,19 +180,44 @@ impl BuiltModel {
 
     /// How often the GPU was lost and had again.
     pub fn losses(&self) -> usize {
-        let losses = |state: &mut State| Ok(state.session.as_ref().map_or(0, |session| session.report().losses));
+        let losses = |state: &mut State| {
+            let training = if let Body::Trainer(trainer) = &state.body { trainer.losses_of_device() } else { 0 };
+            Ok(training + state.session.as_ref().map_or(0, |session| session.report().losses))
+        };
         self.state.with(losses).unwrap_or_default()
     }
 }
 
 impl State {
+    /// The model, in training with the weights of the last `sync`.
+    pub fn model(&self) -> Result<&Model> {
+        match &self.body {
+            Body::Model(model) => Ok(model),
+            Body::Trainer(trainer) => Ok(trainer.model()),
+            Body::Neither => Err(gone()),
+        }
+    }
+
+    fn set_weight(&mut self, name: &str, value: Arc<Tensor>) -> Result<()> {
+        self.session = None;
+        match &mut self.body {
+            Body::Model(model) => model.set_weight(name, value),
+            Body::Trainer(trainer) => trainer.set_weight(name, value),
+            Body::Neither => Err(gone()),
+        }
+    }
+
     fn session(&mut self) -> Result<&mut Session> {
         let session = match self.session.take() {
             Some(session) => session,
-            None => Session::new(self.model.graph()?, self.device.clone())?,
+            None => Session::new(self.model()?.graph()?, self.device.clone())?,
         };
         Ok(self.session.insert(session))
     }
+}
+
+pub(super) fn gone() -> Error {
+    Error::invalid("the model is gone: build it again")
 }
 
 fn describe(model: &Model) -> Description {

@@ -105,6 +105,7 @@ impl Runtime {
     }
 }
 
-fn parse(json: &str) -> Result<serde_json::Value> {
+/// JSON that the TypeScript side wrote.
+pub(super) fn parse(json: &str) -> Result<serde_json::Value> {
     serde_json::from_str(json).map_err(|e| Error::invalid(format!("what arrived is not JSON: {e}")))
 }

@@ -93,11 +93,22 @@ pub struct Trainer {
 impl Trainer {
     /// A model to be trained on a device.
     pub fn new(model: Model, compile: Compile, device: Device) -> Result<Trainer> {
+        let variables = Trainer::variables(&model, device)?;
+        Ok(Trainer::on(model, compile, variables))
+    }
+
+    /// A model's weights on a device: all of [`Trainer::new`] that can fail.
+    pub(crate) fn variables(model: &Model, device: Device) -> Result<Variables> {
         let variables = Variables::new(device);
         for weight in model.weights() {
             variables.add(&weight.name, model.weight(&weight.name)?)?;
         }
-        Ok(Trainer {
+        Ok(variables)
+    }
+
+    /// As [`Trainer::new`], with the weights already there.
+    pub(crate) fn on(model: Model, compile: Compile, variables: Variables) -> Trainer {
+        Trainer {
             model,
             compile,
             variables,
@@ -108,7 +119,7 @@ impl Trainer {
             samples: 0.0,
             tracked: None,
             ahead: false,
-        })
+        }
     }
 
     /// The model. Its weights are those of the last [`Trainer::sync`].
@@ -151,8 +162,8 @@ impl Trainer {
     }
 
     /// Replaces a weight.
-    pub fn set_weight(&mut self, name: &str, tensor: Tensor) -> Result<()> {
-        let tensor = Arc::new(tensor);
+    pub fn set_weight(&mut self, name: &str, tensor: impl Into<Arc<Tensor>>) -> Result<()> {
+        let tensor: Arc<Tensor> = tensor.into();
         self.model.set_weight(name, tensor.clone())?;
         self.variables.write(name, tensor)
     }
