@@ -74,6 +74,14 @@ fn power(x: REAL, y: REAL) -> REAL {
 }
 #endif
 
+#if KIND == NotEqual
+#if ELEMENT == f32
+fn not_sign(x: REAL) -> ONES {
+    return bitcast<ONES>(x) & ONES(0x7fffffffu);
+}
+#endif
+#endif
+
 fn combine(x: IN, y: IN) -> OUT {
 #if KIND == Add
     return x + y;
@@ -114,7 +122,13 @@ fn combine(x: IN, y: IN) -> OUT {
 #elif KIND == Equal
     return select(ONES(0u), ONES(1u), x == y);
 #elif KIND == NotEqual
+#if ELEMENT == f32
+    // A NaN differs from everything, itself too. Its bits tell: compilers may take it that there are none, and drop `x != x`.
+    let nan = (not_sign(x) > ONES(0x7f800000u)) | (not_sign(y) > ONES(0x7f800000u));
+    return select(ONES(0u), ONES(1u), (x != y) | nan);
+#else
     return select(ONES(0u), ONES(1u), x != y);
+#endif
 #elif KIND == Less
     return select(ONES(0u), ONES(1u), x < y);
 #elif KIND == LessEqual

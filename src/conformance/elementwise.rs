@@ -243,6 +243,14 @@ fn comparisons(cases: &mut Vec<Case>) {
         cases.push(binary(format!("{name}_i32"), Binary::new(kind), a.clone(), b.clone()));
         cases.push(binary(format!("{name}_f32"), Binary::new(kind), floats(a), floats(b)));
     }
+    // A NaN differs from itself, which is how one is found; in vectors and one by one.
+    for n in [8, 7] {
+        let mut net = Net::new(format!("binary/not_equal_nan_{n}"));
+        let values = [1.0, f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, f32::NAN];
+        let x = net.feed(Tensor::f32([n], values[..n].to_vec()).expect("fits"));
+        let y = net.op(Binary::new(BinaryKind::NotEqual), &[x, x]);
+        cases.push(net.done(&[y]));
+    }
 }
 
 fn integer_arithmetic(cases: &mut Vec<Case>) {
