@@ -76,7 +76,10 @@ impl<'a, T> Shared<'a, T> {
 
 /// Splits `0..len` into `parts` ranges that differ by one at most; range number `i`.
 pub(crate) fn share(len: usize, parts: usize, i: usize) -> std::ops::Range<usize> {
-    len * i / parts..len * (i + 1) / parts
+    // `len * i / parts` would not fit into 32 bits: a picture has a million elements, a loop thousands of tasks.
+    let (each, more) = (len / parts, len % parts);
+    let start = |i: usize| i * each + i.min(more);
+    start(i)..start(i + 1)
 }
 
 #[cfg(test)]
@@ -122,5 +125,6 @@ mod tests {
             let all: Vec<_> = (0..parts).flat_map(|i| share(len, parts, i)).collect();
             assert_eq!(all, (0..len).collect::<Vec<_>>());
         }
+        assert_eq!(share(usize::MAX, 7, 6).end, usize::MAX);
     }
 }
