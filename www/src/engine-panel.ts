@@ -16,6 +16,9 @@ const RECOVERED = {
   restart: "The engine had a fault and started afresh by itself.",
 } as const;
 
+/** What the panel is told: of an engine that is ready, what it runs on. */
+type Shown = Exclude<Phase, { readonly phase: "ready" }> | { readonly phase: "ready"; readonly engine: EngineInfo };
+
 /** Says what really runs, and how far loading has come. */
 export class EnginePanel {
   readonly #loading = element("loading", HTMLElement);
@@ -30,7 +33,7 @@ export class EnginePanel {
     element("use-threads", HTMLButtonElement).addEventListener("click", () => void askForThreads());
   }
 
-  show(phase: Phase, choice: BackendChoice): void {
+  show(phase: Shown, choice: BackendChoice): void {
     this.#loading.hidden = phase.phase !== "loading";
     switch (phase.phase) {
       case "loading":
@@ -84,7 +87,7 @@ export class EnginePanel {
     const isolated = isolation();
     const notes = info.notes.map(sentence);
     if (choice === "auto" && backend === "wasm" && !("gpu" in navigator)) {
-      notes.unshift("This browser has no WebGPU, so the processor does the work. The boxes are the same.");
+      notes.unshift("This browser has no WebGPU, so the processor does the work. The results are the same.");
     }
     if (isolated === "refused" && backend === "wasm")
       notes.unshift("This browser did not turn threads on; one core does the work.");

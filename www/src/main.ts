@@ -325,7 +325,7 @@ function describe(name: string, { width, height }: { width: number; height: numb
 const now = element("now", HTMLElement);
 const mirror = element("camera-mirror", HTMLInputElement);
 const cameraDevice = element("camera-device", HTMLSelectElement);
-const samples = showSamples((name) => void openSample(name));
+const samples = showSamples(SAMPLES, (name) => void openSample(name));
 
 const sourceChoice = new Choice(
   "source",

@@ -69,7 +69,12 @@ export function explain(error: unknown, model: Model, ways: Ways): Notice {
   };
 }
 
-function explainPhoto(error: PhotoError, ways: Ways, sample: Notice["actions"][number]): Notice {
+/** What is wrong with a picture. */
+export function explainPhoto(
+  error: PhotoError,
+  ways: Pick<Ways, "choosePhoto" | "shrink">,
+  sample: Notice["actions"][number],
+): Notice {
   const choose = { label: "Choose another", run: ways.choosePhoto };
   switch (error.problem) {
     case "unreadable":
@@ -96,7 +101,12 @@ function explainPhoto(error: PhotoError, ways: Ways, sample: Notice["actions"][n
   }
 }
 
-function explainEngine(error: StriateError, ways: Ways, retry: Notice["actions"][number]): Notice {
+/** What is wrong with an engine. */
+export function explainEngine(
+  error: StriateError,
+  ways: Pick<Ways, "useWasm">,
+  retry: Notice["actions"][number],
+): Notice {
   const wasm = { label: "Use WebAssembly", run: ways.useWasm };
   switch (error.code) {
     case "device-lost":

@@ -9,9 +9,19 @@ export const SAMPLES = [
   { name: "coffee", shows: "a cup of coffee" },
 ] as const;
 
+/** A photo on offer. */
+export interface Sample {
+  readonly name: string;
+  /** What is on it, for who cannot see it. */
+  readonly shows: string;
+}
+
 /** Fills the row of sample photos; `select` marks the one being looked at, if it is one of them. */
-export function showSamples(chosen: (name: string) => void): { select(name: string): void } {
-  const buttons = SAMPLES.map(({ name, shows }) => {
+export function showSamples(
+  samples: readonly Sample[],
+  chosen: (name: string) => void,
+): { select(name: string): void } {
+  const buttons = samples.map(({ name, shows }) => {
     const picture = make("img", { src: `thumbs/${name}.webp`, alt: `Sample photo: ${shows}`, width: 72, height: 72 });
     const button = make("button", { type: "button", className: "thumb" }, picture);
     button.addEventListener("click", () => chosen(name));

@@ -81,7 +81,9 @@ async function answerPage(request: Request): Promise<Response> {
   try {
     return await fetch(request);
   } catch (error) {
-    const kept = await caches.match(new URL(SHELL, self.registration.scope).href);
+    const { origin, pathname } = new URL(request.url);
+    const shell = new URL(SHELL, self.registration.scope).href;
+    const kept = (await caches.match(origin + pathname)) ?? (await caches.match(shell));
     if (kept) return kept;
     throw error;
   }

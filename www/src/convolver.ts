@@ -1,0 +1,102 @@
+import { type Engine, type EngineInfo, input, layers, type Model, type SymbolicTensor, striate } from "striate";
+import type { BackendChoice, Settings } from "./settings.ts";
+import { SIZE } from "./weights.ts";
+
+/** A picture as the network takes it: red, green, blue from 0 to 1, row by row. */
+export interface Pixels {
+  readonly data: Float32Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** One value for each pixel. */
+export type FeatureMap = Float32Array;
+
+export interface Result {
+  /** One for each filter; then at each pixel the larger of them. */
+  readonly maps: readonly FeatureMap[];
+  readonly milliseconds: number;
+}
+
+/** The network: a convolution with two filters, and depth-wise max pooling behind it. Runs one picture at a time. */
+export class Convolver {
+  readonly #settings: Settings;
+  #engine: Engine | undefined;
+  #net: Model | undefined;
+  #starting = new AbortController();
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  get ready(): boolean {
+    return this.#net !== undefined;
+  }
+
+  /** Starts an engine with this backend in place of the last one; nothing if another call came in between. */
+  async start(
+    backend: BackendChoice,
+    recovered: (from: "devicelost" | "restart") => void,
+  ): Promise<EngineInfo | undefined> {
+    this.#starting.abort();
+    const starting = new AbortController();
+    this.#starting = starting;
+    this.#engine?.dispose();
+    this.#engine = undefined;
+    this.#net = undefined;
+    const { threads, softwareAdapter } = this.#settings;
+    try {
+      const engine = await striate({
+        backend,
+        allowSoftwareAdapter: softwareAdapter,
+        signal: starting.signal,
+        ...(threads ? { threads } : {}),
+      });
+      this.#engine = engine;
+      engine.addEventListener("devicelost", () => recovered("devicelost"));
+      engine.addEventListener("restart", () => recovered("restart"));
+      const [photo, maps] = lines();
+      const strongest = layers.depthMaxPool({ poolSize: 2 }).apply(maps);
+      const net = await engine.model({ inputs: photo, outputs: [maps, strongest], signal: starting.signal });
+      if (starting.signal.aborted) return undefined;
+      this.#net = net;
+      return engine.info;
+    } catch (error) {
+      if (starting.signal.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  /** The maps of two filters, each given row by row. Nothing if the engine was replaced meanwhile. */
+  async run({ data, width, height }: Pixels, filters: readonly (readonly number[])[]): Promise<Result | undefined> {
+    const net = this.#net;
+    if (!net) return undefined;
+    const start = performance.now();
+    try {
+      await net.setWeight("lines/kernel", kernel(filters));
+      const [both, strongest] = await net.predict({ data, shape: [1, height, width, 3] });
+      if (both?.dtype !== "float32" || strongest?.dtype !== "float32") throw new Error("The network gave no maps.");
+      const maps = [0, 1].map((map) => both.data.filter((_, i) => i % 2 === map));
+      return { maps: [...maps, strongest.data], milliseconds: performance.now() - start };
+    } catch (error) {
+      if (net !== this.#net) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** The layer of the textbook's first example: two filters, stride 1, SAME padding, over pictures of any size. */
+function lines(): [photo: SymbolicTensor, maps: SymbolicTensor] {
+  const photo = input({ shape: [null, null, 3] });
+  const conv = layers.conv2d({ name: "lines", filters: 2, kernelSize: SIZE, padding: "same", useBias: false });
+  return [photo, conv.apply(photo)];
+}
+
+/** The filters as Keras lays out a kernel: row, column, channel, filter. The three channels have the same weights. */
+function kernel(filters: readonly (readonly number[])[]): Float32Array {
+  const channels = 3;
+  return Float32Array.from({ length: SIZE * SIZE * channels * filters.length }, (_, i) => {
+    const place = Math.floor(i / (channels * filters.length));
+    return filters[i % filters.length]?.[place] ?? 0;
+  });
+}
