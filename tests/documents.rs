@@ -168,7 +168,7 @@ fn batch_norm_is_folded() {
     compile(&optimize(&graph).expect("it can be folded")).expect("the folded graph compiles");
 }
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "CONTRIBUTING.md",
     "FEATURES.md",
@@ -178,6 +178,7 @@ const PAGES: [&str; 10] = [
     "npm/README.md",
     "npm/tests/data/README.md",
     "www/README.md",
+    "www/tests/data/README.md",
     "benches/peers/README.md",
 ];
 

@@ -34,8 +34,8 @@ const listings = PAGE.split(/^## /m).flatMap((section) => {
 /** What a listing finds: the names of those before it, and what a page has and Node has not. */
 const scope = {
   console: { log: (text) => logged.push(text) },
-  // The pictures' windows take the place of the pictures: Node cannot decode JPEGs.
-  fetch: async (url) => ({ blob: async () => url }),
+  // The pictures' windows take the place of the pictures: Node cannot decode JPEGs. Fashion-MNIST is short here.
+  fetch: async (url) => ({ blob: async () => (url.startsWith("fashion/") ? new Blob([idx(url)]) : url) }),
   createImageBitmap: async (name) => ({ width: 70, height: 70, picture: ["china.jpg", "flower.jpg"].indexOf(name) }),
   OffscreenCanvas: class {
     getContext() {
@@ -54,9 +54,18 @@ const scope = {
 };
 const logged = [];
 
+/** A file of Fashion-MNIST's kind: six images of train or four of t10k, or their labels. */
+function idx(url) {
+  const count = url.includes("train") ? 6 : 4;
+  const dims = url.includes("images") ? [count, 28, 28] : [count];
+  const header = Buffer.from([0, 0, 8, dims.length, ...dims.flatMap((size) => [0, 0, 0, size])]);
+  const bytes = Uint8Array.from({ length: product(dims) }, (_, i) => (dims.length > 1 ? (i * i * 7) % 256 : i % 10));
+  return Buffer.concat([header, bytes]);
+}
+
 /** Runs a program, and keeps what it declares at its outermost level. */
 async function run(code) {
-  const program = code.replace(/^import \{ (.*?) \} from "striate";$/m, (_, names) => {
+  const program = code.replace(/^import \{ (.*?) \} from "striate";$/gm, (_, names) => {
     for (const name of names.split(", ")) assert.ok(name in striate, `striate exports ${name}`);
     return `const { ${names} } = $package;`;
   });
@@ -208,6 +217,28 @@ const checks = [
     },
   ],
   [
+    "A network for Fashion-MNIST",
+    () => {
+      const { train, test } = scope;
+      assert.deepEqual([train.x.length, train.y.length, test.x.length, test.y.length], [6 * 784, 6, 4 * 784, 4]);
+      close(train.x.slice(0, 3), [0, 7 / 255, 28 / 255]);
+      assert.deepEqual([...test.y], [0, 1, 2, 3]);
+    },
+  ],
+  [
+    "A network for Fashion-MNIST",
+    () => {
+      const { history, score, predicted, test } = scope;
+      assert.deepEqual(Object.keys(history), ["loss", "accuracy", "val_loss", "val_accuracy"]);
+      for (const values of Object.values(history)) assert.ok(values.length === 10 && values.every(Number.isFinite));
+      assert.deepEqual(predicted.shape, [4, 10]);
+      const row = (i) => [...predicted.data.subarray(i * 10, i * 10 + 10)];
+      const labels = [...test.y];
+      close([score.loss], [sum(labels.map((label, i) => -Math.log(row(i)[label]))) / 4], 1e-3);
+      close([score.accuracy], [labels.filter((label, i) => row(i)[label] === Math.max(...row(i))).length / 4]);
+    },
+  ],
+  [
     "The architectures",
     async () => {
       const { data, input } = await apply(
@@ -275,10 +306,10 @@ const checks = [
     "A pretrained ResNet-50",
     () => {
       assert.equal(scope.resnet50.countParams(), ARCHITECTURES.ResNet50.total);
-      assert.deepEqual(scope.shape, [2, 1000]);
+      assert.deepEqual(scope.scores.shape, [2, 1000]);
       assert.equal(scope.topK.length, 2);
       for (const [picture, answers] of scope.topK.entries()) {
-        const row = scope.data.slice(picture * 1000, picture * 1000 + 1000);
+        const row = scope.scores.data.slice(picture * 1000, picture * 1000 + 1000);
         close([sum(row)], [1]);
         assert.deepEqual(
           answers.map(({ probability }) => probability),
@@ -299,6 +330,50 @@ const checks = [
     },
   ],
   [
+    "Transfer learning with Xception",
+    async () => {
+      const batches = [];
+      for await (const batch of scope.trainSet) batches.push(batch);
+      assert.equal(batches.length, 1);
+      const { x, y } = batches[0];
+      assert.deepEqual(
+        [x.shape, [...y.data].sort()],
+        [
+          [2, 224, 224, 3],
+          [0, 1],
+        ],
+      );
+      const size = 224 * 224 * 3;
+      for (const [i, picture] of y.data.entries()) {
+        for (const [row, column] of [
+          [0, 0],
+          [223, 100],
+        ]) {
+          const at = i * size + (row * 224 + column) * 3;
+          const expected = [0, 1, 2].map((channel) => resized(picture, row, column, channel, 224) / 127.5 - 1);
+          close(x.data.slice(at, at + 3), expected);
+        }
+      }
+    },
+  ],
+  [
+    "Transfer learning with Xception",
+    () => {
+      const { headHistory, fineHistory, flowers } = scope;
+      for (const [{ history }, epochs] of [
+        [headHistory, 5],
+        [fineHistory, 1],
+      ]) {
+        assert.deepEqual(Object.keys(history), ["loss", "accuracy", "val_loss", "val_accuracy"]);
+        for (const values of Object.values(history))
+          assert.ok(values.length === epochs && values.every(Number.isFinite));
+      }
+      assert.ok(headHistory.history.loss[4] < headHistory.history.loss[0], `${headHistory.history.loss}`);
+      const { params } = flowers.summary({ data: true });
+      assert.equal(params.nonTrainable, 54_528, "moving statistics alone");
+    },
+  ],
+  [
     "Classification and localisation",
     () => {
       const { named, locator } = scope;
@@ -311,6 +386,17 @@ const checks = [
       );
       close([sum(named.class.data)], [1]);
       assert.equal(locator.countParams(), ARCHITECTURES["Xception-no-top"].total + 2048 * 9 + 9);
+    },
+  ],
+  [
+    "Classification and localisation",
+    async () => {
+      const { logs, named } = scope;
+      close([logs.loss], [0.8 * logs.class_loss + 0.2 * logs.box_loss]);
+      // Before the step, on the black picture that was predicted above.
+      close([logs.class_loss], [-Math.log(named.class.data[3])], 1e-3);
+      close([logs.box_loss], [sum([0, 0, 1, 1].map((side, i) => (side - named.box.data[i]) ** 2)) / 4], 1e-3);
+      assert.ok("class_accuracy" in logs && !("box_accuracy" in logs), Object.keys(logs).join());
     },
   ],
   [

@@ -1,4 +1,4 @@
-// The page of the two filters: its maps are TensorFlow's, on every engine, and everything on it can be used by everybody.
+// The page of the two filters: its maps are TensorFlow's, on every engine, and everybody can use all that is on it.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -43,15 +43,17 @@ async function settled(page, picture) {
 
 /** A map as it is drawn: its size, the grey of each pixel, and the values that black and white stand for. */
 async function readMap(page, index) {
-  const { width, height, rgba, range } = await page.evaluate((index) => {
+  const { width, height, greys, range } = await page.evaluate((index) => {
     const canvas = document.getElementById(`map-${index}`);
     const { width, height } = canvas;
     const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
-    const text = document.getElementById(`range-${index}`).textContent;
-    return { width, height, rgba: [...data], range: text };
+    const letters = Array.from({ length: width * height }, (_, i) => String.fromCharCode(data[i * 4]));
+    const range = document.getElementById(`range-${index}`).textContent;
+    return { width, height, greys: btoa(letters.join("")), range };
   }, index);
+  const bytes = Buffer.from(greys, "base64");
   const [low, high] = range.replaceAll("−", "-").split(" to ").map(Number);
-  return { width, height, grey: (y, x) => rgba[(y * width + x) * 4], low, high };
+  return { width, height, grey: (y, x) => bytes[y * width + x], low, high };
 }
 
 /** Holds the two maps on the page to the golden ones: to one of 256 greys, and the decoder's rounding. */
