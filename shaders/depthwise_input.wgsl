@@ -2,6 +2,7 @@
 // [kh, kw, in, multiplier]; WIDTH 4: of four channels (multiplier 1).
 
 #include "common.wgsl"
+#include "window.wgsl"
 
 #if WIDTH == 4
 #define REAL vec4<f32>
@@ -13,21 +14,19 @@ struct Params {
     count: u32,
     channels: u32, // of the input, in REALs
     multiplier: u32,
-    _pad: u32,
-    in_size: vec2<u32>, // height, width
-    out_size: vec2<u32>,
-    stride: vec2<i32>,
-    dilation: vec2<i32>,
-    before: vec2<i32>,
-    taps: vec2<u32>,
+    in_height: u32,
+    in_width: u32,
+    _pad0: u32,
+    _pad1: u32,
+    _pad2: u32,
+    vertical: Axis,
+    horizontal: Axis,
 }
 
 @group(0) @binding(__COUNTER__) var<uniform> params: Params;
 @group(0) @binding(__COUNTER__) var<storage, read> dy: array<REAL>;
 @group(0) @binding(__COUNTER__) var<storage, read> kernel: array<REAL>;
 @group(0) @binding(__COUNTER__) var<storage, read_write> dx: array<REAL>;
-
-#include "window.wgsl"
 
 @compute @workgroup_size(64)
 fn main(
@@ -41,27 +40,29 @@ fn main(
     }
     let channel = i % params.channels;
     var rest = i / params.channels;
-    let x = rest % params.in_size.y;
-    rest = rest / params.in_size.y;
-    let y = rest % params.in_size.x;
-    let image = rest / params.in_size.x;
+    let x = rest % params.in_width;
+    rest = rest / params.in_width;
+    let y = rest % params.in_height;
+    let image = rest / params.in_height;
 
     let filters = params.channels * params.multiplier;
     let filter0 = channel * params.multiplier;
+    let rows = params.vertical;
+    let columns = params.horizontal;
+    let top = walk_from(rows, y);
+    let left = walk_from(columns, x);
     var sum = REAL();
-    for (var ky = 0u; ky < params.taps.x; ky++) {
-        let oy = window_of(y, ky, params.before.x, params.stride.x, params.dilation.x);
-        if oy >= params.out_size.x {
+    for (var row = top; row.tap < rows.taps; row = walk_on(rows, row)) {
+        if !holds(rows, row) {
             continue;
         }
-        let row = (image * params.out_size.x + oy) * params.out_size.y;
-        for (var kx = 0u; kx < params.taps.y; kx++) {
-            let ox = window_of(x, kx, params.before.y, params.stride.y, params.dilation.y);
-            if ox >= params.out_size.y {
+        let line = (image * rows.windows + u32(row.window)) * columns.windows;
+        for (var column = left; column.tap < columns.taps; column = walk_on(columns, column)) {
+            if !holds(columns, column) {
                 continue;
             }
-            let gradient = (row + ox) * filters + filter0;
-            let weight = (ky * params.taps.y + kx) * filters + filter0;
+            let gradient = (line + u32(column.window)) * filters + filter0;
+            let weight = (row.tap * columns.taps + column.tap) * filters + filter0;
             for (var m = 0u; m < params.multiplier; m++) {
                 sum += dy[gradient + m] * kernel[weight + m];
             }

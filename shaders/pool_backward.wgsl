@@ -15,12 +15,10 @@
 struct Params {
     count: u32,
     channels: u32, // in REALs
-    in_size: vec2<u32>, // height, width
-    out_size: vec2<u32>,
-    stride: vec2<i32>,
-    dilation: vec2<i32>,
-    before: vec2<i32>,
-    taps: vec2<u32>,
+    in_height: u32,
+    in_width: u32,
+    vertical: Axis,
+    horizontal: Axis,
 }
 
 @group(0) @binding(__COUNTER__) var<uniform> params: Params;
@@ -44,28 +42,30 @@ fn main(
     }
     let channel = i % params.channels;
     var rest = i / params.channels;
-    let x = rest % params.in_size.y;
-    rest = rest / params.in_size.y;
-    let y = rest % params.in_size.x;
-    let image = rest / params.in_size.x;
+    let x = rest % params.in_width;
+    rest = rest / params.in_width;
+    let y = rest % params.in_height;
+    let image = rest / params.in_height;
 
+    let rows = params.vertical;
+    let columns = params.horizontal;
+    let top = walk_from(rows, y);
+    let left = walk_from(columns, x);
     var sum = REAL();
-    for (var ky = 0u; ky < params.taps.x; ky++) {
-        let oy = window_of(y, ky, params.before.x, params.stride.x, params.dilation.x);
-        if oy >= params.out_size.x {
+    for (var row = top; row.tap < rows.taps; row = walk_on(rows, row)) {
+        if !holds(rows, row) {
             continue;
         }
-        let row = (image * params.out_size.x + oy) * params.out_size.y;
-        for (var kx = 0u; kx < params.taps.y; kx++) {
-            let ox = window_of(x, kx, params.before.y, params.stride.y, params.dilation.y);
-            if ox >= params.out_size.y {
+        let line = (image * rows.windows + u32(row.window)) * columns.windows;
+        for (var column = left; column.tap < columns.taps; column = walk_on(columns, column)) {
+            if !holds(columns, column) {
                 continue;
             }
-            let window = (row + ox) * params.channels + channel;
+            let window = (line + u32(column.window)) * params.channels + channel;
 #if KIND == Max
-            sum += select(REAL(), dy[window], first[window] == INDEX(ky * params.taps.y + kx));
+            sum += select(REAL(), dy[window], first[window] == INDEX(row.tap * columns.taps + column.tap));
 #else
-            sum += dy[window] * (weights[oy] * weights[params.out_size.x + ox]);
+            sum += dy[window] * (weights[row.window] * weights[rows.windows + u32(column.window)]);
 #endif
         }
     }

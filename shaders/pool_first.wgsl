@@ -2,7 +2,6 @@
 // the padding. WIDTH 4: of four channels.
 
 #include "common.wgsl"
-#include "window.wgsl"
 
 #if WIDTH == 4
 #define REAL vec4<f32>
@@ -11,6 +10,8 @@
 #define REAL f32
 #define INDEX u32
 #endif
+
+const NONE: u32 = 0xffffffffu;
 
 struct Params {
     count: u32,

@@ -5,6 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::lower::{Lowering, output, threads};
 use super::parts::{parts_of, slices, sum_parts, thread_goal};
 use super::variant::{Defines, Kernel};
+use super::window::Axis;
 use crate::error::Result;
 use crate::graph::Node;
 use crate::ops::{DepthwiseConv2dBackwardFilter, DepthwiseConv2dBackwardInput};
@@ -54,13 +55,9 @@ struct InputParams {
     count: u32,
     channels: u32,
     multiplier: u32,
-    _pad: u32,
     in_size: [u32; 2],
-    out_size: [u32; 2],
-    stride: [i32; 2],
-    dilation: [i32; 2],
-    before: [i32; 2],
-    taps: [u32; 2],
+    _pad: [u32; 3],
+    axes: [Axis; 2],
 }
 
 #[repr(C)]
@@ -102,13 +99,9 @@ pub(super) fn input_windows(
         count: count as u32,
         channels: (c / width) as u32,
         multiplier: multiplier as u32,
-        _pad: 0,
         in_size: windows.map(|w| w.input as u32),
-        out_size: windows.map(|w| w.output as u32),
-        stride: windows.map(|w| w.stride as i32),
-        dilation: windows.map(|w| w.dilation as i32),
-        before: windows.map(|w| w.before as i32),
-        taps: windows.map(|w| w.kernel as u32),
+        _pad: [0; 3],
+        axes: windows.map(|w| Axis::of(&w)),
     };
     let operands = vec![node.inputs[0].into(), node.inputs[1].into(), output(node).into()];
     lowering.push(DepthwiseInputKey { vector }, operands, &params, threads(count));

@@ -32,6 +32,7 @@ mod unary_backward;
 mod update;
 mod variable;
 mod variant;
+mod window;
 
 pub use executable::Executable;
 pub use image::{ImageInput, Rectangle};

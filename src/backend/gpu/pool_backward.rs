@@ -4,6 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::lower::{Lowering, Operand, output, threads};
 use super::variant::{Defines, Kernel};
+use super::window::Axis;
 use crate::error::Result;
 use crate::graph::Node;
 use crate::ops::{AvgPool2dBackward, MaxPool2dBackward};
@@ -50,10 +51,9 @@ impl Kernel for PoolBackwardKey {
     }
 }
 
-/// Of both shaders; `count` is of windows or of pixels.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
+struct FirstParams {
     count: u32,
     channels: u32,
     in_size: [u32; 2],
@@ -64,19 +64,13 @@ struct Params {
     taps: [u32; 2],
 }
 
-impl Params {
-    fn new(windows: [Window; 2], channels: usize, count: usize) -> Params {
-        Params {
-            count: count as u32,
-            channels: channels as u32,
-            in_size: windows.map(|w| w.input as u32),
-            out_size: windows.map(|w| w.output as u32),
-            stride: windows.map(|w| w.stride as i32),
-            dilation: windows.map(|w| w.dilation as i32),
-            before: windows.map(|w| w.before as i32),
-            taps: windows.map(|w| w.kernel as u32),
-        }
-    }
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    count: u32,
+    channels: u32,
+    in_size: [u32; 2],
+    axes: [Axis; 2],
 }
 
 pub(super) fn max(lowering: &mut Lowering, op: &MaxPool2dBackward, node: &Node) -> Result<()> {
@@ -87,7 +81,16 @@ pub(super) fn max(lowering: &mut Lowering, op: &MaxPool2dBackward, node: &Node) 
     // Found once for each window: a pixel that looked for itself would do so once for every window that holds it.
     let count = batch * windows[0].output * windows[1].output * channels;
     let first = lowering.scratch(0, (count * if vector { 16 } else { 4 }).next_multiple_of(16));
-    let params = Params::new(windows, channels, count);
+    let params = FirstParams {
+        count: count as u32,
+        channels: channels as u32,
+        in_size: windows.map(|w| w.input as u32),
+        out_size: windows.map(|w| w.output as u32),
+        stride: windows.map(|w| w.stride as i32),
+        dilation: windows.map(|w| w.dilation as i32),
+        before: windows.map(|w| w.before as i32),
+        taps: windows.map(|w| w.kernel as u32),
+    };
     lowering.push(PoolFirstKey { vector }, vec![node.inputs[0].into(), first], &params, threads(count));
     gather(lowering, windows, true, [first, node.inputs[1].into()], node)
 }
@@ -116,7 +119,12 @@ fn gather(
     let vector = c.is_multiple_of(4);
     let width = if vector { 4 } else { 1 };
     let count = dx.elements() / width;
-    let params = Params::new(windows, c / width, count);
+    let params = Params {
+        count: count as u32,
+        channels: (c / width) as u32,
+        in_size: windows.map(|w| w.input as u32),
+        axes: windows.map(|w| Axis::of(&w)),
+    };
     lowering.push(PoolBackwardKey { max, vector }, vec![share, dy, output(node).into()], &params, threads(count));
     Ok(())
 }
