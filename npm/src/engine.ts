@@ -195,7 +195,7 @@ export class Engine extends EventTarget {
   async open(source: ModelSource, options: LoadOptions): Promise<Loaded<NetHandle>> {
     const [life, model] = await Promise.all([this.start(), readModel(source, options)]);
     throwIfAborted(options.signal, "loading");
-    return { life, handle: await life.load(model, options.outputs, options.onProgress) };
+    return { life, handle: await life.load(model, options) };
   }
 
   /**

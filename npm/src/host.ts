@@ -13,6 +13,7 @@ import type {
   DetectOptions,
   EngineInfo,
   EngineOptions,
+  LoadOptions,
   ModelFormat,
   ModelSummary,
   OnProgress,
@@ -30,6 +31,12 @@ export type HostOptions = Pick<EngineOptions, "backend" | "allowSoftwareAdapter"
   threads?: number | false;
   assets?: string;
 };
+
+/** What to take from a model file, and how. */
+export interface Importing {
+  outputs: LoadOptions["outputs"] | undefined;
+  inputShapes: LoadOptions["inputShapes"] | undefined;
+}
 
 /** A network, as the page knows it. */
 export interface NetHandle {
@@ -108,11 +115,12 @@ export class Host {
     format: ModelFormat,
     model: Uint8Array,
     weights: Uint8Array[],
-    outputs: string[] | undefined,
+    { outputs, inputShapes }: Importing,
     onProgress?: OnProgress,
   ): Promise<Reply<NetHandle>> {
     return this.#reply(async () => {
-      const net = this.#started().load(format, model, joinWeights(weights), outputs);
+      const shapes = inputShapes && JSON.stringify(inputShapes);
+      const net = this.#started().load(format, model, joinWeights(weights), outputs, shapes);
       try {
         await net.prepare((loaded, total) => onProgress?.({ stage: "compile", loaded, total }));
         const id = this.#nextId++;

@@ -4,7 +4,7 @@ import type { Host, HostOptions, NetHandle, Reply } from "./host.js";
 import type { Frame } from "./image.js";
 import type { Model } from "./models.js";
 import type { Column, Samples } from "./training/samples.js";
-import type { EngineInfo, OnProgress, TensorData } from "./types.js";
+import type { EngineInfo, LoadOptions, OnProgress, TensorData } from "./types.js";
 
 const WORKER_HINT =
   "Serve the package's worker.js as JavaScript from this site, name its folder with the option `assets`, allow it in the Content-Security-Policy (worker-src), or pass worker: false";
@@ -80,12 +80,12 @@ export class Life {
   /** Hands a model over. */
   load(
     { format, model, weights, owned }: Model,
-    outputs: string[] | undefined,
-    onProgress?: OnProgress,
+    { outputs, inputShapes, onProgress }: LoadOptions,
   ): Promise<NetHandle> {
     if (this.#worker && owned)
       transfer(weights, [...new Set([model, ...weights].map((part) => part.buffer as ArrayBuffer))]);
-    return this.call((host) => host.load(format, model, weights, outputs, this.#callback(onProgress)));
+    const options = { outputs, inputShapes };
+    return this.call((host) => host.load(format, model, weights, options, this.#callback(onProgress)));
   }
 
   /** Tensors for a call: to a worker goes a copy of just their elements, whatever else their memory holds. */

@@ -142,6 +142,11 @@ export interface LoadOptions {
   format?: ModelFormat;
   /** Only these outputs; layers that they do not need may even be unsupported. */
   outputs?: string[];
+  /**
+   * Shapes of inputs by name, as the file counts axes (ONNX: channels first). For ONNX files whose open dimensions decide what
+   * the network is; the error says so.
+   */
+  inputShapes?: Record<string, number[]>;
   /** Is told how far download and compilation have come. */
   onProgress?: OnProgress;
   /** Stops the loading. */

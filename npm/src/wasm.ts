@@ -82,7 +82,14 @@ export interface WasmRuntime {
   adapter(): AdapterInfo | undefined;
   /** Milliseconds that one run of a small convolution network takes. */
   probe(): Promise<number>;
-  load(format: string, model: Uint8Array, weights: Uint8Array, outputs: string[] | undefined): WasmNet;
+  /** `inputShapes` are dimensions by name, as JSON. */
+  load(
+    format: string,
+    model: Uint8Array,
+    weights: Uint8Array,
+    outputs: string[] | undefined,
+    inputShapes: string | undefined,
+  ): WasmNet;
   /** Builds a model of its JSON. */
   build(json: string): WasmModel;
   /** A network of the zoo, with options as JSON. */

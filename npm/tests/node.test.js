@@ -88,6 +88,14 @@ test("loads ONNX, told by its content, and runs it channels first", async () => 
   const [{ data, shape }] = await net.predict({ data: input, shape: [1, 1, 2, 3] });
   assert.deepEqual(shape, [1, 2, 2, 3]);
   assert.ok(worst(data, expected) < 1e-6, `${data}`);
+  const fixed = await engine.load(model, { inputShapes: { x: [2, 1, 2, 3] } });
+  assert.deepEqual(fixed.outputs[0].shape, [2, 2, 2, 3]);
+  await fails(engine.load(model, { inputShapes: { image: [1, 1, 2, 3] } }), {
+    code: "invalid",
+    message: /image.*there is x/,
+  });
+  await fails(engine.load(model, { inputShapes: { x: [1, 1, 2.5, 3] } }), { code: "invalid", layer: "x" });
+  await fails(engine.load(convModel(), { inputShapes: { x: [1, 5, 5, 1] } }), { code: "invalid", message: /ONNX/ });
   const same = await engine.load([new File([model], "net.onnx"), new File(["notes"], "notes.txt")], { format: "onnx" });
   assert.ok(worst((await same.predict({ data: input, shape: [1, 1, 2, 3] }))[0].data, expected) < 1e-6);
 });

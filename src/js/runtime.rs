@@ -1,5 +1,7 @@
 //! The device that networks run on.
 
+use std::collections::BTreeMap;
+
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -60,15 +62,21 @@ impl Runtime {
         promise::promise(async move { Ok(probe::milliseconds(device).await?.into()) })
     }
 
-    /// Imports a model. `weights` are the weight files one after the other, and nothing for TFLite and ONNX.
+    /// Imports a model. `weights` are the weight files one after the other, and nothing for TFLite and ONNX;
+    /// `input_shapes` are dimensions by name, as JSON.
     pub fn load(
         &self,
         format: &str,
         model: Vec<u8>,
         weights: &Uint8Array,
         outputs: Option<Vec<String>>,
+        input_shapes: Option<String>,
     ) -> Result<Net, JsValue> {
-        self.import(format, model, weights, outputs).map_err(|e| convert::error(&e))
+        let import = || {
+            let input_shapes = input_shapes.map_or(Ok(BTreeMap::new()), |json| shapes(&json))?;
+            self.import(format, model, weights, ImportOptions { outputs, input_shapes, ..ImportOptions::default() })
+        };
+        import().map_err(|e| convert::error(&e))
     }
 
     /// Builds a model of its JSON (see `layers/json.rs`).
@@ -92,8 +100,10 @@ impl Runtime {
         Ok(BuiltModel::new(model, self.device.clone()))
     }
 
-    fn import(&self, format: &str, model: Vec<u8>, weights: &Uint8Array, outputs: Option<Vec<String>>) -> Result<Net> {
-        let options = ImportOptions { outputs, ..ImportOptions::default() };
+    fn import(&self, format: &str, model: Vec<u8>, weights: &Uint8Array, options: ImportOptions) -> Result<Net> {
+        if format != "onnx" && !options.input_shapes.is_empty() {
+            return Err(Error::invalid("`inputShapes` are for ONNX; other formats' open dimensions stay open"));
+        }
         let imported = match format {
             "tfjs" => tfjs::import(&model, &weights.to_vec(), &options)?,
             "tflite" => tflite::import(&model, &options)?,
@@ -102,6 +112,19 @@ impl Runtime {
             _ => return Err(Error::unsupported(format!("models of format {format}; there is tfjs, tflite and onnx"))),
         };
         Net::new(imported.graph, self.device.clone())
+    }
+}
+
+/// Dimensions by name.
+fn shapes(json: &str) -> Result<BTreeMap<String, Vec<usize>>> {
+    let size = |size: &serde_json::Value| size.as_u64().and_then(|size| usize::try_from(size).ok());
+    let shape = |(name, sizes): (String, serde_json::Value)| {
+        let sizes = sizes.as_array().and_then(|sizes| sizes.iter().map(size).collect());
+        Ok((name.clone(), sizes.ok_or_else(|| Error::invalid("a shape is a list of whole numbers").at(name))?))
+    };
+    match parse(json)? {
+        serde_json::Value::Object(map) => map.into_iter().map(shape).collect(),
+        _ => Err(Error::invalid("`inputShapes` are lists of whole numbers by the inputs' names")),
     }
 }
 

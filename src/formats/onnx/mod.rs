@@ -58,6 +58,12 @@ pub fn import(file: &[u8], options: &ImportOptions) -> Result<Imported> {
     if outputs.is_empty() {
         return Err(Error::invalid("the model has no outputs"));
     }
+    for name in options.input_shapes.keys().chain(options.constants.keys()) {
+        if !graph.inputs.iter().any(|input| input.name == name) {
+            let inputs: Vec<_> = graph.inputs.iter().map(|input| input.name).collect();
+            return Err(Error::invalid(format!("the model has no input {name:?}; there is {}", inputs.join(", "))));
+        }
+    }
     let needed = needed(&graph, &outputs);
     let mut importer = Importer {
         lowering: Lowering::folding(options.expanded_bytes),

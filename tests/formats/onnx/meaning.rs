@@ -158,6 +158,10 @@ fn what_open_dimensions_cannot_say_is_asked_for() {
     let graph = onnx::import(&model.bytes(), &options).unwrap().graph;
     let x = Tensor::f32([1, 1, 3, 3], (0..9).map(|i| i as f32).collect::<Vec<_>>()).unwrap();
     assert_near(&reference::run(&graph, &[x]).unwrap()[0], &[1, 1, 2, 2], &[4.0, 5.0, 7.0, 8.0]);
+    let input_shapes = BTreeMap::from([("image".to_string(), vec![1, 1, 3, 3])]);
+    let options = ImportOptions { input_shapes, ..ImportOptions::default() };
+    let error = onnx::import(&model.bytes(), &options).unwrap_err();
+    assert!(error.to_string().contains("no input \"image\""), "{error}");
     let input_shapes = BTreeMap::from([("x".to_string(), vec![2, 1, 3, 3])]);
     let options = ImportOptions { input_shapes, ..ImportOptions::default() };
     assert_eq!(onnx::import(&model.bytes(), &options).unwrap_err().kind(), ErrorKind::ShapeMismatch);
