@@ -56,7 +56,7 @@ mod tests {
     fn walk(axis: &Axis, pixel: u32) -> Vec<(usize, usize)> {
         let at = pixel + axis.before;
         let phase = at % axis.stride;
-        if phase % axis.divisor != 0 {
+        if !phase.is_multiple_of(axis.divisor) {
             return Vec::new();
         }
         let first = phase / axis.divisor * axis.inverse % axis.step;
