@@ -35,6 +35,10 @@ fn main(
         return;
     }
     let rate = coefficients[0];
+    // Not finite: the step is called off. By its bits, since compilers may take every float for a number.
+    if (bitcast<u32>(rate) & 0x7f800000u) == 0x7f800000u {
+        return;
+    }
     let epsilon = vec4<f32>(params.epsilon);
     let g = gradient[i];
     var w = parameter[i];

@@ -63,3 +63,13 @@ test("README.md has one JavaScript program, and it finds the astronaut", async (
   assert.match(logged.join("\n"), /^Person 0\.\d\d at -?\d+, -?\d+: \d+ x \d+$/m);
   assert.doesNotMatch(logged.join("\n"), /thrown/);
 });
+
+test("the program of npm/README.md that trains learns its bars", async () => {
+  const programs = blocks("npm/README.md", ["js"]).filter((code) => code.includes("net.fit("));
+  assert.equal(programs.length, 1);
+  const logged = (await run(programs[0])).join("\n");
+  assert.doesNotMatch(logged, /thrown/);
+  assert.match(logged, /^0: \d of 5, \d/m);
+  const [, accuracy] = logged.match(/^accuracy (\S+) after \d+ epochs$/m);
+  assert.ok(Number(accuracy) > 0.9, logged);
+});

@@ -13,6 +13,7 @@ import {
   stores,
   striate,
 } from "striate";
+import { worst } from "./models.js";
 import { digits, points } from "./samples.js";
 
 let engine;
@@ -172,6 +173,16 @@ describe("the engine", () => {
     // Adam keeps two numbers for every weight.
     assert.ok(variableBytes >= 3 * 4 * net.countParams() && peakBytes > 0, `${peakBytes} ${variableBytes}`);
     own.dispose();
+  });
+
+  test("lets evaluations that are asked for at once wait for each other", async () => {
+    const net = await small();
+    await net.compile({ optimizer: "sgd", loss: logits });
+    const [near, far] = [points(64, 1), points(100, 2)];
+    const [first, second, third] = await Promise.all([net.evaluate(near), net.evaluate(far), net.testOnBatch(near)]);
+    assert.equal(first.loss.toFixed(6), third.loss.toFixed(6));
+    assert.deepEqual(second, await net.evaluate(far));
+    assert.notEqual(first.loss, second.loss);
   });
 
   test("lets predict and the weights be used between steps", async () => {
@@ -411,7 +422,42 @@ describe("arguments", () => {
   });
 });
 
-test("a loss that is not a number names the step", async () => {
+test("a base that was trained before serves another task: freeze, train the head, thaw, go on", async () => {
+  const options = { includeTop: false, inputShape: [32, 32, 3], alpha: 0.35, pooling: "avg", seed: 1 };
+  const base = await engine.zoo.mobilenetV2(options);
+  const net = await engine.sequential([base, layers.dense({ units: 2, activation: "softmax", name: "head" })], {
+    seed: 1,
+  });
+  // Red or blue pictures.
+  const y = Int32Array.from({ length: 32 }, (_, i) => i % 2);
+  const x = Float32Array.from({ length: 32 * 32 * 32 * 3 }, (_, i) => {
+    const wanted = y[Math.floor(i / 3072)] ? 2 : 0;
+    return (i % 3 === wanted ? 0.8 : -0.6) + 0.2 * Math.sin(i);
+  });
+  const values = async () =>
+    Object.fromEntries(Object.entries(await net.getWeights()).map(([name, { data }]) => [name, data]));
+  const changed = (a, b) => Object.keys(a).filter((name) => a[name].some((value, i) => value !== b[name][i]));
+
+  await net.setTrainable(base.name, false);
+  const loss = "sparseCategoricalCrossentropy";
+  await net.compile({ optimizer: optimizers.adam({ learningRate: 0.02 }), loss, metrics: ["accuracy"] });
+  const first = await values();
+  const { history } = await net.fit({ x, y }, { epochs: 6, batchSize: 8 });
+  const second = await values();
+  assert.deepEqual(changed(first, second), ["head/kernel", "head/bias"], "frozen, moving statistics included");
+  assert.ok(history.accuracy[5] > 0.9 && history.loss[5] < history.loss[0], JSON.stringify(history));
+
+  await net.setTrainable(base.name, true);
+  await net.compile({ optimizer: optimizers.adam({ learningRate: 1e-5 }), loss, metrics: ["accuracy"] });
+  assert.equal(await net.getLearningRate(), 1e-5);
+  await net.fit({ x, y }, { batchSize: 8 });
+  const third = await values();
+  assert.ok(changed(second, third).length > 100);
+  const kernel = "head/kernel";
+  assert.ok(worst(third[kernel], second[kernel]) < 1e-3, "a small rate");
+});
+
+test("a loss that is not a number names the step and the layer, and the weights before it stay", async () => {
   const net = await engine.sequential(
     [
       layers.dense({ units: 8, activation: "relu", inputShape: [2], name: "first" }),
@@ -424,6 +470,15 @@ test("a loss that is not a number names the step", async () => {
   const { x, y } = points(64, 1);
   await fails(net.fit({ x, y }, { epochs: 20 }), {
     code: "invalid",
+    layer: "burst",
     message: /the loss of step \d+ is/,
   });
+  const weights = await net.getWeights();
+  for (const [name, { data }] of Object.entries(weights)) assert.ok(data.every(Number.isFinite), name);
+  await net.setWeights(
+    Object.fromEntries(Object.entries(weights).map(([name, { data }]) => [name, data.map((v) => v / 1e6)])),
+  );
+  await net.compile({ optimizer: optimizers.sgd({ learningRate: 0.01 }), loss: logits });
+  const { history } = await net.fit({ x, y });
+  assert.ok(Number.isFinite(history.loss[0]));
 });

@@ -10,6 +10,7 @@ pub(super) fn cases(cases: &mut Vec<Case>) {
     simple(cases);
     random(cases);
     updates(cases);
+    called_off(cases);
 }
 
 fn random(cases: &mut Vec<Case>) {
@@ -62,6 +63,19 @@ fn updates(cases: &mut Vec<Case>) {
             let outputs = net.ops(OptimizerStep { rule, weight_decay }, &operands);
             cases.push(net.done(&outputs));
         }
+    }
+}
+
+fn called_off(cases: &mut Vec<Case>) {
+    for (tag, rate) in [("nan", f32::NAN), ("infinite", f32::INFINITY)] {
+        let mut net = Net::new(format!("update/called_off_{tag}"));
+        let [w, s, t] = [(); 3].map(|_| net.random.tensor(&[5, 7], -1.0, 1.0));
+        let g = Tensor::f32([5, 7], vec![f32::NAN; 35]).expect("fits");
+        let coefficients = Tensor::f32([2], vec![rate; 2]).expect("fits");
+        let operands = [w, g, coefficients, s, t].map(|tensor| net.feed(tensor));
+        let rule = UpdateRule::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-3 };
+        let outputs = net.ops(OptimizerStep { rule, weight_decay: 0.01 }, &operands);
+        cases.push(net.done(&outputs));
     }
 }
 

@@ -193,6 +193,19 @@ impl Graph {
         Ok(())
     }
 
+    /// As [`Graph::assign`], in the place of what was assigned before.
+    pub(crate) fn reassign(&mut self, variable: ValueId, value: ValueId) -> Result<()> {
+        if let Some(known) = self.variables.iter_mut().find(|v| v.value == variable) {
+            known.update = None;
+        }
+        self.assign(variable, value)
+    }
+
+    /// Leaves every variable as it is after a run.
+    pub(crate) fn forget_updates(&mut self) {
+        self.variables.iter_mut().for_each(|variable| variable.update = None);
+    }
+
     /// Lets no gradient through a value, as if it were a constant. Passes forget it: differentiate before they run.
     pub fn detach(&mut self, value: ValueId) {
         self.detached.push(value);

@@ -184,6 +184,8 @@ impl UpdateRule {
 /// input of the graph, so that a learning rate changes without compiling anything. [Assign](crate::graph::Graph::assign)
 /// the outputs to the variables that are the inputs: then they are updated where they lie, as soon as the gradient is
 /// there, and its memory is free again. `train::optimizers` does all this.
+///
+/// A learning rate that is not finite changes nothing: that is how a step whose loss is not a number is called off.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OptimizerStep {
     /// The rule.
@@ -231,6 +233,14 @@ impl Reference for OptimizerStep {
         let shape = self.output_shape(inputs)?;
         let values = inputs.iter().map(|t| t.as_f32()).collect::<Result<Vec<_>>>()?;
         let slots = self.rule.slots();
+        if !values[2][0].is_finite() {
+            return Ok(inputs
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| *i != 1 && *i != 2)
+                .map(|(_, &t)| t.clone())
+                .collect());
+        }
         let mut results = vec![Vec::with_capacity(shape.elements()); 1 + slots];
         for i in 0..shape.elements() {
             let slot = |k: usize| if k < slots { values[3 + k][i] as f64 } else { 0.0 };

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, ValueId};
-use crate::ops::{Binary, BinaryKind, Cast, Op, Reduce, ReduceKind, Reshape, ReshapeDim, Unary};
+use crate::ops::{Binary, BinaryKind, Cast, Concat, Gather, Op, Reduce, ReduceKind, Reshape, ReshapeDim, Unary};
 use crate::tensor::{DType, Tensor, TensorType};
 
 /// A value with what is known of its type before the graph is compiled.
@@ -161,6 +161,18 @@ impl<'a> Expr<'a> {
     pub fn test(&mut self, kind: BinaryKind, a: ValueId, b: ValueId) -> Result<ValueId> {
         let truth = self.binary(kind, a, b)?;
         self.op(Cast { to: DType::F32 }.into(), &[truth])
+    }
+
+    /// `new`, or `old` unless the scalar `broken` is 0. Exact, whatever `new` holds: nothing is computed with it.
+    pub fn unless(&mut self, broken: ValueId, old: ValueId, new: ValueId, shape: &[usize]) -> Result<ValueId> {
+        let zero = self.scalar(0.0);
+        let whole = self.binary(BinaryKind::Equal, broken, zero)?;
+        let choice = self.op(Cast { to: DType::I32 }.into(), &[whole])?;
+        let row = Reshape { dims: vec![ReshapeDim::Size(1), ReshapeDim::Size(shape.iter().product())] };
+        let rows = [self.op(row.clone().into(), &[old])?, self.op(row.into(), &[new])?];
+        let both = self.op(Concat { axis: 0 }.into(), &rows)?;
+        let chosen = self.op(Gather { axis: 0 }.into(), &[both, choice])?;
+        self.op(Reshape { dims: shape.iter().map(|&n| ReshapeDim::Size(n)).collect() }.into(), &[chosen])
     }
 
     /// Adds an axis of size 1 at the end.

@@ -83,6 +83,8 @@ export class Training {
   readonly #rounds = { count: 0 };
   #fitting = false;
   #inEpoch = false;
+  /** Loss and metrics are summed up for one at a time: an epoch, an evaluation, a step. */
+  #summing: Promise<unknown> = Promise.resolve();
 
   constructor(model: Model, trainee: Trainee) {
     this.#model = model;
@@ -112,7 +114,7 @@ export class Training {
     try {
       return await this.#fit(data, options, feeds);
     } finally {
-      this.#fitting = this.#inEpoch = false;
+      this.#fitting = false;
       for (const feed of feeds) feed.close();
     }
   }
@@ -149,23 +151,27 @@ export class Training {
     for (let epoch = initialEpoch; epoch < epochs && !stopped; epoch++) {
       await tell((callback) => callback.onEpochBegin?.(epoch, context));
       const start = performance.now();
-      this.#inEpoch = true;
-      logs = await run.round("fit", train, {
-        steps: options.stepsPerEpoch,
-        logEvery: options.logEvery,
-        readEvery: options.readEvery ?? 1,
-        onSteps: async (step, logs) => {
-          await tell((callback) => callback.onTrainBatchEnd?.(step - 1, { ...logs }, context));
-          return stopped;
-        },
+      logs = await this.#alone(async () => {
+        this.#inEpoch = true;
+        const logs = await run.round("fit", train, {
+          steps: options.stepsPerEpoch,
+          logEvery: options.logEvery,
+          readEvery: options.readEvery ?? 1,
+          onSteps: async (step, logs) => {
+            await tell((callback) => callback.onTrainBatchEnd?.(step - 1, { ...logs }, context));
+            return stopped;
+          },
+        });
+        if (validation) {
+          await tell((callback) => callback.onTestBegin?.(context));
+          const found = await run.round("evaluate", validation, { steps: undefined, readEvery: 1 });
+          await tell((callback) => callback.onTestEnd?.({ ...found }, context));
+          for (const [name, value] of Object.entries(found)) logs[`val_${name}`] = value;
+        }
+        return logs;
+      }).finally(() => {
+        this.#inEpoch = false;
       });
-      if (validation) {
-        await tell((callback) => callback.onTestBegin?.(context));
-        const found = await run.round("evaluate", validation, { steps: undefined, readEvery: 1 });
-        await tell((callback) => callback.onTestEnd?.({ ...found }, context));
-        for (const [name, value] of Object.entries(found)) logs[`val_${name}`] = value;
-      }
-      this.#inEpoch = false;
       await tell((callback) => callback.onEpochEnd?.(epoch, logs, context));
       history.epoch.push(epoch);
       for (const [name, value] of Object.entries(logs)) {
@@ -183,8 +189,9 @@ export class Training {
     this.#idle("evaluate", this.#inEpoch);
     const { batchSize = BATCH_SIZE, signal, steps } = options;
     const feed = feedOf(data, this.#trainee.inputs, this.#trainee.outputs, { batchSize });
+    const run = new Run(this.#trainee, signal);
     try {
-      return await new Run(this.#trainee, signal).round("evaluate", feed, { steps, readEvery: 1 });
+      return await this.#alone(() => run.round("evaluate", feed, { steps, readEvery: 1 }));
     } finally {
       feed.close();
     }
@@ -196,13 +203,21 @@ export class Training {
     this.#idle(what, this.#inEpoch);
     const { inputs, outputs } = this.#trainee;
     const samples = samplesOf(data, inputs, outputs, classWeight);
-    return this.#trainee.call(what, undefined, async ({ life, handle }) => {
+    const work = async ({ life, handle }: Place) => {
       await life.call((host) => host.resetLogs(handle.id));
       const sent = life.handSamples([samples]);
       const limit = { steps: 1, milliseconds: Number.POSITIVE_INFINITY, from: 0, readEvery: 1 };
       const ask = life.call((host) => (train ? host.train(handle.id, sent, limit) : host.test(handle.id, sent, limit)));
       return (await ask).logs;
-    });
+    };
+    return this.#alone(() => this.#trainee.call(what, undefined, work));
+  }
+
+  /** Waits for whoever sums up, then works. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#summing.then(work);
+    this.#summing = result.catch(() => {});
+    return result;
   }
 
   #data(data: TrainingData | Dataset, options: FitOptions): [Feed, Feed | undefined] {

@@ -1,24 +1,36 @@
 // Programs that must type-check against the published declarations, and lines that must not.
 import {
+  type Callback,
+  callbacks,
   constraints,
   type Detection,
   type Detections,
+  data,
   type Engine,
   type EngineInfo,
+  type History,
   initializers,
   input,
   Layer,
   type LayerInfo,
+  type Logs,
   layers,
+  losses,
   type Model,
   type ModelSummary,
+  metrics,
   type Net,
+  optimizers,
   regularizers,
   ShapeMismatchError,
   StriateError,
   type SymbolicTensor,
+  schedules,
+  stores,
   striate,
+  type Tensor,
   type TensorOutput,
+  type TrainingData,
 } from "striate";
 import { type ConvOptions, conv2d } from "striate/layers";
 
@@ -165,6 +177,76 @@ export async function build(engine: Engine, signal: AbortSignal): Promise<string
   // @ts-expect-error models come from an engine
   await engine.sequential(["dense"]);
   return net.plot({ expand: ["unit"], params: false });
+}
+
+export async function train(
+  engine: Engine,
+  images: Uint8Array,
+  labels: Int32Array,
+  signal: AbortSignal,
+): Promise<number> {
+  const base = await engine.zoo.mobilenetV2({
+    includeTop: false,
+    inputShape: [96, 96, 3],
+    alpha: 0.35,
+    pooling: "avg",
+  });
+  const net = await engine.sequential([base, layers.dense({ units: 3, activation: "softmax", name: "out" })]);
+  await net.setTrainable(base.name, false);
+  const rate = schedules.cosineDecay({ initialLearningRate: 0.1, decaySteps: 100 });
+  await net.compile({
+    optimizer: optimizers.sgd({ learningRate: rate, momentum: 0.9, nesterov: true, decay: 0 }),
+    loss: { out: losses.sparseCategoricalCrossentropy({ ignoreClass: 3 }) },
+    lossWeights: [1],
+    metrics: ["accuracy", metrics.meanIoU({ numClasses: 3 })],
+    weightedMetrics: { out: "mae" },
+  });
+  const best = callbacks.earlyStopping({ monitor: "val_accuracy", patience: 3, restoreBestWeights: true });
+  const own: Callback = {
+    onTrainBatchEnd: (batch: number, logs: Logs) => log(batch, logs.loss),
+    async onEpochEnd(epoch, _, { model, stopTraining }) {
+      log(epoch, await model.getLearningRate());
+      stopTraining();
+    },
+  };
+  const samples: TrainingData = { x: images, y: labels, sampleWeight: [1, 2] };
+  const { history, epoch }: History = await net.fit(samples, {
+    epochs: 3,
+    batchSize: 16,
+    validationSplit: 0.2,
+    shuffle: true,
+    seed: 1,
+    classWeight: { 0: 2 },
+    callbacks: [best, own, callbacks.modelCheckpoint({ key: "net", saveBestOnly: true, store: stores.memory() })],
+    signal,
+    verbose: 1,
+  });
+  const stream = data
+    .fromArrays({ x: { data: images, shape: [2, 96, 96, 3] }, y: labels })
+    .map(({ x, y }) => ({ x: { ...x, data: Float32Array.from((x as Tensor).data) }, y }))
+    .shuffle(100, 1)
+    .repeat()
+    .batch(8)
+    .prefetch(2);
+  await net.fit(stream, { stepsPerEpoch: 10, validationData: { x: [images], y: [labels] } });
+  const { loss, ...rest } = await net.evaluate(stream, { steps: 3, signal });
+  log(history.loss?.[0], epoch[0], best.bestEpoch, loss, rest, await net.trainOnBatch(samples));
+
+  // @ts-expect-error misspelt
+  await net.compile({ optimiser: "sgd", loss: "mse" });
+  // @ts-expect-error no such optimizer
+  await net.compile({ optimizer: "momentum", loss: "mse" });
+  // @ts-expect-error a metric is no loss
+  await net.compile({ loss: metrics.auc() });
+  // @ts-expect-error Python's spelling
+  optimizers.adam({ learning_rate: 0.1 });
+  // @ts-expect-error what Keras requires is required
+  schedules.cosineDecay({ initialLearningRate: 0.1 });
+  // @ts-expect-error no labels
+  await net.fit({ x: images });
+  // @ts-expect-error no such option
+  await net.fit(samples, { epoch: 3 });
+  return (await net.testOnBatch(samples)).loss ?? Number.NaN;
 }
 
 export function explain(error: unknown): string {

@@ -107,6 +107,9 @@ impl Kernel for OptimizerStep {
     fn run(&mut self, inputs: Inputs<'_>, [w, s, t]: Outputs<'_>) -> Result<()> {
         // The outputs hold the inputs that they update (`Operator::in_place`), so those are not read.
         let (g, c) = (inputs.f32(1), inputs.f32(2));
+        if !c[0].is_finite() {
+            return Ok(());
+        }
         let slots = self.rule.slots();
         fn kept(view: ViewMut<'_>, present: bool) -> &mut [f32] {
             if present { view.into_f32() } else { &mut [] }

@@ -163,9 +163,23 @@ impl Optimizer {
     ///
     /// Errors name the weight. The weights must be variables that nothing else is assigned to.
     pub fn apply(&self, graph: &mut Graph, parameters: &[Parameter]) -> Result<()> {
+        self.apply_with(graph, parameters, None)
+    }
+
+    /// As [`Optimizer::apply`]; the scalar is added to the step's coefficients: 0, or NaN to call the step off where an
+    /// update is one op. Other updates need [`Expr::unless`].
+    pub(crate) fn apply_with(
+        &self,
+        graph: &mut Graph,
+        parameters: &[Parameter],
+        broken: Option<ValueId>,
+    ) -> Result<()> {
         let count = self.step_input(0).shape().elements();
-        let step = graph.input(STEP, DType::F32, vec![Some(count)]);
+        let mut step = graph.input(STEP, DType::F32, vec![Some(count)]);
         let mut expr = Expr::new(graph, STEP);
+        if let Some(broken) = broken {
+            step = expr.add(step, broken)?;
+        }
         let each = (0..count)
             .map(|i| expr.op(Slice { axes: vec![SliceAxis::range(i, i + 1)] }.into(), &[step]))
             .collect::<Result<Vec<_>>>()?;

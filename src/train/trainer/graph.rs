@@ -136,13 +136,29 @@ fn update(model: &Model, compile: &Compile, types: &BatchTypes, lowered: &mut Lo
         Some(Parameter { constraint: weight.constraint().cloned(), ..Parameter::new(*variable, gradient?) })
     };
     let parameters: Vec<Parameter> = trained.iter().zip(gradients).filter_map(parameter).collect();
+    // 0, or NaN if the loss is not finite: then nothing is updated.
+    let broken = Expr::new(&mut lowered.graph, "loss").scale(loss, 0.0)?;
     if !parameters.is_empty() {
-        compile.optimizer.apply(&mut lowered.graph, &parameters)?;
+        compile.optimizer.apply_with(&mut lowered.graph, &parameters, Some(broken))?;
     }
     for (weight, value) in &lowered.updates {
         if let Some(variable) = lowered.weights[*weight] {
             lowered.graph.assign(variable, *value)?;
         }
+    }
+    guard(&mut lowered.graph, broken)
+}
+
+/// Leaves all variables as they were if the loss is not finite. Updates that are one op see to it themselves.
+fn guard(graph: &mut Graph, broken: ValueId) -> Result<()> {
+    for variable in graph.variables().to_vec() {
+        let Some(new) = variable.update else { continue };
+        if graph.producer(new).is_some_and(|(_, node)| matches!(node.op, Op::OptimizerStep(_))) {
+            continue;
+        }
+        let shape = variable.initial.shape().clone();
+        let value = Expr::new(graph, "loss").unless(broken, variable.value, new, &shape)?;
+        graph.reassign(variable.value, value)?;
     }
     Ok(())
 }

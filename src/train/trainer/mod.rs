@@ -185,8 +185,8 @@ impl Trainer {
     /// Trains on one batch. With `read` the loss is waited for, checked and logged, and metrics are updated; without, a
     /// GPU goes on while the next batch is prepared.
     ///
-    /// A loss that is not a number is an error that names the step and the first layer to blame. The weights are then
-    /// those before the step.
+    /// A loss that is not a number is an error that names the step and the first layer to blame. Weights, and what the
+    /// optimizer keeps, are then those before the step.
     pub async fn train_on_batch(&mut self, batch: &Batch, read: bool) -> Result<Option<Logs>> {
         let at = self.ready(batch, Mode::Training)?;
         let step = self.compile.optimizer.step_input(self.step);
@@ -349,12 +349,20 @@ impl Trainer {
 
     async fn culprit(&self, batch: &Batch) -> Result<Option<String>> {
         for (x, (name, ..)) in batch.x.iter().zip(self.model.inputs()) {
-            if x.as_f32().is_ok_and(|v| v.iter().any(|v| !v.is_finite())) {
+            if !finite(x) {
                 return Ok(Some(name.to_string()));
             }
         }
+        // A gradient may overflow where the loss does not: the step before has then ruined weights.
+        let names: Vec<String> = self.model.weights().iter().map(|w| w.name.clone()).collect();
+        let weights = self.variables.read(&names.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        if let Some(ruined) = weights.iter().position(|w| !finite(w)) {
+            return Ok(names[ruined].rsplit_once('/').map(|(layer, _)| layer.to_string()));
+        }
         let lowered = self.model.lowered(Mode::Training, true)?;
         let mut graph: Graph = lowered.graph;
+        // The same random numbers as in the step, and none of them used up.
+        graph.forget_updates();
         // Every node's name is its layer's; the last node of a layer is its output.
         let mut ends: Vec<(String, crate::graph::ValueId)> = Vec::new();
         let types = graph.infer(&batch.x.iter().map(Tensor::kind).collect::<Vec<TensorType>>())?;
@@ -371,9 +379,13 @@ impl Trainer {
         graph.set_outputs(ends.iter().map(|(name, value)| Output { name: name.clone(), value: *value }).collect());
         let mut session = Session::with_variables(graph, self.variables.clone())?;
         let results = session.run(&batch.x).await?;
-        let bad = |t: &Tensor| t.as_f32().is_ok_and(|v| v.iter().any(|v| !v.is_finite()));
-        Ok(ends.into_iter().zip(&results).find(|(_, result)| bad(result)).map(|((name, _), _)| name))
+        Ok(ends.into_iter().zip(&results).find(|(_, result)| !finite(result)).map(|((name, _), _)| name))
     }
+}
+
+/// Whether all of it are numbers.
+fn finite(tensor: &Tensor) -> bool {
+    tensor.as_f32().map_or(true, |values| values.iter().all(|v| v.is_finite()))
 }
 
 /// A batch as the graph's inputs, and the optimizer's.
@@ -465,6 +477,50 @@ mod tests {
         block_on(trainer.sync()).unwrap();
         assert_eq!(trainer.model().weight("dense/kernel").unwrap(), before);
         assert_ne!(trainer.model().weight("out/kernel").unwrap(), head);
+    }
+
+    #[test]
+    fn a_step_that_breaks_leaves_all_as_it_was_and_names_the_layer() {
+        let json = json!({"class": "Sequential", "seed": 5, "layers": [
+            {"class": "Dense", "name": "first", "config": {"units": 4, "input_shape": [2]}},
+            {"class": "BatchNormalization", "name": "norm"},
+            {"class": "Dropout", "name": "drop", "config": {"rate": 0.25}},
+            {"class": "Dense", "name": "burst", "config": {"units": 4, "activation": "exponential"}},
+            {"class": "Dense", "name": "out", "config": {"units": 2}},
+        ]});
+        let (_, batch) = setting();
+        for optimizer in [
+            json!("adam"),
+            json!({"class_name": "SGD", "config": {"momentum": 0.9}}),
+            // Updates of many ops.
+            json!({"class_name": "Adam", "config": {"amsgrad": true}}),
+            json!({"class_name": "SGD", "config": {"gradient_accumulation_steps": 2}}),
+            json!({"class_name": "SGD", "config": {"use_ema": true, "ema_overwrite_frequency": 2}}),
+        ] {
+            let loss = json!({"class_name": "SparseCategoricalCrossentropy", "config": {"from_logits": true}});
+            let model = Model::from_json(&json, false).unwrap();
+            let compile = json!({"optimizer": optimizer, "loss": loss});
+            let compile = Compile::from_json(&compile, &model).unwrap();
+            let mut trainer = Trainer::new(model, compile, Device::Cpu).unwrap();
+            for _ in 0..2 {
+                block_on(trainer.train_on_batch(&batch, true)).unwrap();
+            }
+            // What makes `exp` overflow.
+            trainer.set_weight("burst/bias", Tensor::f32([4], vec![100.0; 4]).unwrap()).unwrap();
+            let all = |trainer: &Trainer| {
+                let names = trainer.variables.names();
+                block_on(trainer.variables.read(&names.iter().map(String::as_str).collect::<Vec<_>>())).unwrap()
+            };
+            let before = all(&trainer);
+            let error = block_on(trainer.train_on_batch(&batch, true)).unwrap_err();
+            assert_eq!(error.layer(), Some("burst"), "{error}");
+            assert!(error.to_string().contains("the loss of step 3 is"), "{error}");
+            assert_eq!(all(&trainer), before, "{optimizer}");
+            assert!(before.len() > 10 && before.iter().all(|t| finite(t)));
+            trainer.set_weight("burst/bias", Tensor::f32([4], vec![0.0; 4]).unwrap()).unwrap();
+            block_on(trainer.train_on_batch(&batch, true)).unwrap();
+            assert_ne!(all(&trainer), before);
+        }
     }
 
     #[test]
