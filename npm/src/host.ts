@@ -24,7 +24,7 @@ import type {
   Variant,
   WeightInfo,
 } from "./types.js";
-import { loadWasm, type Wasm, type WasmModel, type WasmNet, type WasmRuntime } from "./wasm.js";
+import { loadWasm, type Wasm, type WasmAugmenter, type WasmModel, type WasmNet, type WasmRuntime } from "./wasm.js";
 
 /** The options that cross to a worker. */
 export type HostOptions = Pick<EngineOptions, "backend" | "allowSoftwareAdapter" | "variant"> & {
@@ -92,6 +92,7 @@ export class Host {
   #nets = new Map<number, { net: WasmNet | WasmModel; losses: number }>();
   /** Samples to train on. */
   #loaders = new Map<number, Loader>();
+  #augmenters = new Map<number, WasmAugmenter>();
   #nextId = 1;
   #losses = 0;
   #pixels = new PixelReader();
@@ -217,9 +218,20 @@ export class Host {
     });
   }
 
-  /** Lets go of samples. */
-  shut(loader: number): void {
-    this.#loaders.delete(loader);
+  /** Keeps augmentations. */
+  augmenter(json: string): Promise<Reply<number>> {
+    return this.#reply(async () => {
+      this.#started();
+      this.#augmenters.set(this.#nextId, new (this.#wasm as Wasm).Augmenter(json));
+      return this.#nextId++;
+    });
+  }
+
+  /** Lets go of samples or augmentations. */
+  shut(id: number): void {
+    this.#loaders.delete(id);
+    this.#augmenters.get(id)?.free();
+    this.#augmenters.delete(id);
   }
 
   /** Begins a round through samples. */
@@ -232,7 +244,8 @@ export class Host {
 
   /** Trains on the next batches of samples, as many as the limit lets; or on these batches. */
   train(id: number, batches: number | Samples[], limit: Limit): Promise<Reply<Ran>> {
-    return this.#reply(() => run(this.#model(id), this.#batches(batches), limit, true), id);
+    const augmenter = this.#augmenters.get(limit.augmenter ?? -1);
+    return this.#reply(() => run(this.#model(id), this.#batches(batches), limit, true, augmenter), id);
   }
 
   /** As `train`, evaluating. */
@@ -312,7 +325,7 @@ export class Host {
   /** Lets go of everything. */
   dispose(): void {
     for (const id of [...this.#nets.keys()]) this.free(id);
-    this.#loaders.clear();
+    for (const id of [...this.#loaders.keys(), ...this.#augmenters.keys()]) this.shut(id);
     this.#runtime?.free();
     this.#runtime = undefined;
   }

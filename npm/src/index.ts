@@ -43,6 +43,8 @@ export { Net } from "./net.js";
 export type { PlotOptions } from "./plot.js";
 export type { ModelInputs, ModelPredictOptions, Predictions } from "./predict.js";
 export * as regularizers from "./regularizers.js";
+export type { Augmentation, ColourOptions, Factor, WarpOptions } from "./training/augment.js";
+export * as augment from "./training/augment.js";
 export type {
   Callback,
   EarlyStopping,

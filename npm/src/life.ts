@@ -116,9 +116,9 @@ export class Life {
     return transfer(copies, buffers);
   }
 
-  /** Lets go of samples to train on. */
-  shut(loader: number): void {
-    if (!this.ended) void this.#host.shut(loader);
+  /** Lets go of samples to train on, or of augmentations. */
+  shut(id: number): void {
+    if (!this.ended) void this.#host.shut(id);
   }
 
   /** Makes a frame go to the worker and not be copied. */

@@ -98,6 +98,13 @@ export interface WasmRuntime {
   free(): void;
 }
 
+/** Augmentations. */
+export interface WasmAugmenter {
+  /** Changes pictures, and labels of their pixels along with them; `first` is the first sample's number. */
+  apply(pictures: Given, maps: Given, first: number): { data: TensorData; shape: number[] }[];
+  free(): void;
+}
+
 /** The module that wasm-bindgen writes. */
 export interface Wasm {
   default(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
@@ -105,6 +112,7 @@ export interface Wasm {
   initThreadPool?(threads: number): Promise<void>;
   /** The message of the panic that stopped the module, if one did. */
   lastPanic(): string | undefined;
+  Augmenter: new (json: string) => WasmAugmenter;
   Runtime: {
     cpu(): WasmRuntime;
     webgpu(allowSoftware: boolean): Promise<WasmRuntime>;

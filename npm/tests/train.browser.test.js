@@ -76,10 +76,10 @@ async function inPage(run, argument) {
 }
 
 test("learns in the worker what it learns in place, and the page stays free", async () => {
-  const learn = async ({ striate, digits, cnn, loss, data }, worker) => {
+  const learn = async ({ striate, digits, cnn, loss, data, optimizers }, worker) => {
     const engine = await striate({ backend: "wasm", variant: "simd", worker });
     const net = await cnn(engine);
-    await net.compile({ optimizer: "adam", loss, metrics: ["accuracy"] });
+    await net.compile({ optimizer: optimizers.adam({ learningRate: 0.01 }), loss, metrics: ["accuracy"] });
     let [told, frames] = [0, 0];
     const timer = setInterval(() => frames++, 5);
     const { history } = await net.fit(digits, {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import {
+  augment,
   callbacks,
   input,
   layers,
@@ -180,7 +181,7 @@ describe("the engine", () => {
     await net.compile({ optimizer: "sgd", loss: logits });
     const [near, far] = [points(64, 1), points(100, 2)];
     const [first, second, third] = await Promise.all([net.evaluate(near), net.evaluate(far), net.testOnBatch(near)]);
-    assert.equal(first.loss.toFixed(6), third.loss.toFixed(6));
+    assert.ok(Math.abs(first.loss - third.loss) < 1e-5, `${first.loss} ${third.loss}`);
     assert.deepEqual(second, await net.evaluate(far));
     assert.notEqual(first.loss, second.loss);
   });
@@ -422,12 +423,58 @@ describe("arguments", () => {
   });
 });
 
+describe("augmentations", () => {
+  test("change pictures in another way each time, from the seed", async () => {
+    const weights = async (steps, seed = 1) => {
+      const net = await cnn();
+      await net.compile({ optimizer: "sgd", loss: "sparseCategoricalCrossentropy" });
+      await net.fit(digits(64, 1), { epochs: 2, augment: steps, seed, shuffle: false });
+      return [...(await net.getWeight("digit/kernel")).data];
+    };
+    const steps = [augment.randomTranslation({ heightFactor: 0.1, widthFactor: [-0.2, 0.2], fillMode: "constant" })];
+    const [plain, first] = [await weights([]), await weights(steps)];
+    assert.deepEqual(await weights(steps), first);
+    assert.notDeepEqual(first, plain);
+    assert.notDeepEqual(await weights(steps, 2), first);
+    await fails(weights([augment.randomCrop({ height: 10 })]), { layer: "RandomCrop", message: /width/ });
+    await fails(weights([augment.randomFlip({ mod: "vertical" })]), { message: /unknown setting "mod"/ });
+  });
+
+  test("take labels of pixels along", async () => {
+    const net = await engine.sequential(
+      [layers.conv2d({ filters: 2, kernelSize: 1, name: "out", inputShape: [6, 5, 1] })],
+      { seed: 1 },
+    );
+    await net.compile({ optimizer: optimizers.adam({ learningRate: 0.3 }), loss: logits, metrics: ["accuracy"] });
+    // Bright pixels are of class 1.
+    const x = Float32Array.from({ length: 16 * 30 }, (_, i) => Number(Math.sin(i * i) > 0.3));
+    const y = { data: Int32Array.from(x), shape: [16, 6, 5] };
+    const { history } = await net.fit(
+      { x, y },
+      {
+        epochs: 30,
+        batchSize: 8,
+        augment: [
+          augment.randomFlip(),
+          augment.randomTranslation({ heightFactor: 0.3, widthFactor: 0.3, interpolation: "nearest" }),
+        ],
+      },
+    );
+    assert.equal(history.accuracy[29], 1);
+    assert.ok(history.loss[29] < 0.05, `${history.loss[29]}`);
+  });
+});
+
 test("a base that was trained before serves another task: freeze, train the head, thaw, go on", async () => {
   const options = { includeTop: false, inputShape: [32, 32, 3], alpha: 0.35, pooling: "avg", seed: 1 };
   const base = await engine.zoo.mobilenetV2(options);
-  const net = await engine.sequential([base, layers.dense({ units: 2, activation: "softmax", name: "head" })], {
-    seed: 1,
-  });
+  // Random weights with untouched statistics leave nothing of a picture after 17 blocks: these are more like trained ones.
+  const variances = base.weights.filter(({ name }) => name.endsWith("/moving_variance"));
+  await base.setWeights(
+    Object.fromEntries(variances.map(({ name, shape }) => [name, new Float32Array(shape[0]).fill(0.1)])),
+  );
+  const head = layers.dense({ units: 2, activation: "softmax", name: "head" });
+  const net = await engine.sequential([base, head], { seed: 1 });
   // Red or blue pictures.
   const y = Int32Array.from({ length: 32 }, (_, i) => i % 2);
   const x = Float32Array.from({ length: 32 * 32 * 32 * 3 }, (_, i) => {
@@ -445,7 +492,7 @@ test("a base that was trained before serves another task: freeze, train the head
   const { history } = await net.fit({ x, y }, { epochs: 6, batchSize: 8 });
   const second = await values();
   assert.deepEqual(changed(first, second), ["head/kernel", "head/bias"], "frozen, moving statistics included");
-  assert.ok(history.accuracy[5] > 0.9 && history.loss[5] < history.loss[0], JSON.stringify(history));
+  assert.ok(history.accuracy[5] > 0.9 && history.loss[5] < 0.5 * history.loss[0], JSON.stringify(history));
 
   await net.setTrainable(base.name, true);
   await net.compile({ optimizer: optimizers.adam({ learningRate: 1e-5 }), loss, metrics: ["accuracy"] });

@@ -3,6 +3,7 @@
 //! Errors leave as plain objects with the fields of [`crate::Error`]; the TypeScript side makes classes of them. A panic
 //! is a fault of this crate: its message is kept for [`last_panic`], and the page throws the instance away.
 
+mod augment;
 mod convert;
 mod model;
 mod net;
@@ -17,6 +18,7 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use wasm_bindgen::prelude::*;
 
+pub use augment::Augmenter;
 pub use model::BuiltModel;
 pub use net::Net;
 pub use runtime::Runtime;

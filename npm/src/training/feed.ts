@@ -24,6 +24,9 @@ export interface Chunk {
   /** Steps of this epoch so far. */
   from: number;
   readEvery: number;
+  /** Samples of this training so far, which number the augmentations. */
+  seen: number;
+  augmenter?: number | undefined;
 }
 
 /** Batches of one round after the other. */
@@ -75,8 +78,8 @@ export function feedOf(
 const stretch = ({ life }: Place) => (life.info?.worker ? STRETCH : 0);
 
 function ask({ life, handle }: Place, batches: number | Samples[], chunk: Chunk, milliseconds: number): Promise<Ran> {
-  const { train, steps, from, readEvery } = chunk;
-  const limit = { steps, milliseconds, from, readEvery };
+  const { train, ...limits } = chunk;
+  const limit = { ...limits, milliseconds };
   return life.call((host) => (train ? host.train(handle.id, batches, limit) : host.test(handle.id, batches, limit)));
 }
 

@@ -3,6 +3,7 @@
 import { failure, throwIfAborted } from "../errors.js";
 import type { Model } from "../model.js";
 import type { TensorInfo } from "../types.js";
+import type { Augmentation } from "./augment.js";
 import type { Callback, Logs, TrainingContext } from "./callbacks.js";
 import { type CompileOptions, compileJson } from "./compile.js";
 import { Dataset } from "./data.js";
@@ -30,6 +31,11 @@ export interface FitOptions {
   shuffle?: boolean;
   /** Decides the orders. Default: the model's seed. */
   seed?: number;
+  /**
+   * Changes the pictures of the first input, each time in another way that follows from the seed. Labels of pixels move
+   * along. What is validated with stays as it is.
+   */
+  augment?: readonly Augmentation[];
   /** How much samples count by their class. */
   classWeight?: ClassWeight;
   /** What happens between the steps. */
@@ -110,7 +116,7 @@ export class Training {
   async fit(data: TrainingData | Dataset, options: FitOptions = {}): Promise<History> {
     this.#idle("fit", this.#fitting);
     this.#fitting = true;
-    const feeds: Feed[] = [];
+    const feeds: { close(): void }[] = [];
     try {
       return await this.#fit(data, options, feeds);
     } finally {
@@ -119,7 +125,7 @@ export class Training {
     }
   }
 
-  async #fit(data: TrainingData | Dataset, options: FitOptions, feeds: Feed[]): Promise<History> {
+  async #fit(data: TrainingData | Dataset, options: FitOptions, feeds: { close(): void }[]): Promise<History> {
     const { epochs = 1, initialEpoch = 0, batchSize = BATCH_SIZE, signal, verbose = 0 } = options;
     for (const name of ["epochs", "stepsPerEpoch", "logEvery", "readEvery"] as const) {
       const value = options[name];
@@ -147,7 +153,13 @@ export class Training {
     const history: History = { epoch: [], history: {} };
     let logs: Logs = {};
     await tell((callback) => callback.onTrainBegin?.(context));
-    const run = new Run(this.#trainee, signal);
+    const { augment = [], seed = this.#trainee.seed } = options;
+    const run = new Run(
+      this.#trainee,
+      signal,
+      augment.length > 0 ? JSON.stringify({ seed, steps: augment }) : undefined,
+    );
+    feeds.push(run);
     for (let epoch = initialEpoch; epoch < epochs && !stopped; epoch++) {
       await tell((callback) => callback.onEpochBegin?.(epoch, context));
       const start = performance.now();
@@ -206,7 +218,7 @@ export class Training {
     const work = async ({ life, handle }: Place) => {
       await life.call((host) => host.resetLogs(handle.id));
       const sent = life.handSamples([samples]);
-      const limit = { steps: 1, milliseconds: Number.POSITIVE_INFINITY, from: 0, readEvery: 1 };
+      const limit = { steps: 1, milliseconds: Number.POSITIVE_INFINITY, from: 0, readEvery: 1, seen: 0 };
       const ask = life.call((host) => (train ? host.train(handle.id, sent, limit) : host.test(handle.id, sent, limit)));
       return (await ask).logs;
     };
@@ -260,10 +272,20 @@ class Run {
   #life: Place["life"] | undefined;
   /** A feed goes on where the round before ended. */
   #midway = false;
+  /** Samples trained on so far. */
+  #seen = 0;
+  readonly #augment: string | undefined;
+  #augmenter: number | undefined;
 
-  constructor(trainee: Trainee, signal: AbortSignal | undefined) {
+  constructor(trainee: Trainee, signal: AbortSignal | undefined, augment?: string) {
     this.#trainee = trainee;
     this.#signal = signal;
+    this.#augment = augment;
+  }
+
+  /** Lets go of what it has in the engine. */
+  close(): void {
+    if (this.#augmenter !== undefined) this.#life?.shut(this.#augmenter);
   }
 
   /** All batches, or so many steps; loss and metrics over them. */
@@ -273,6 +295,8 @@ class Run {
     const [begin, resume] = [!(train && this.#midway), train && options.steps !== undefined];
     await this.#turn(what, async (place) => {
       await place.life.call((host) => host.resetLogs(place.handle.id));
+      const json = this.#augment;
+      if (json !== undefined) this.#augmenter ??= await place.life.call((host) => host.augmenter(json));
       if (begin) await feed.begin(place);
     });
     let [done, told, fruitless] = [0, 0, false];
@@ -280,9 +304,11 @@ class Run {
     this.#midway = false;
     while (done < steps) {
       const most = Math.min(steps - done, logEvery - (done - told));
-      const chunk = { train, steps: most, from: done, readEvery };
+      const augmenter = train ? this.#augmenter : undefined;
+      const chunk = { train, steps: most, from: done, readEvery, seen: this.#seen, augmenter };
       const ran = await this.#turn(what, (place) => feed.run(place, chunk));
       done += ran.steps;
+      if (train) this.#seen += ran.samples;
       if (ran.steps > 0) logs = ran.logs;
       fruitless = ran.steps > 0 ? false : fruitless;
       const due = logEvery === Number.POSITIVE_INFINITY || done - told >= logEvery || ran.done || done >= steps;
@@ -325,13 +351,9 @@ class Run {
   }
 }
 
-/** A turn of the event loop; timers would wait 4 ms. */
+/** A turn of the event loop: timers would wait 4 ms, and `scheduler.yield()` lets no timer in between. */
 function pause(): Promise<void> {
-  const { scheduler, setImmediate } = globalThis as {
-    scheduler?: { yield?(): Promise<void> };
-    setImmediate?(done: () => void): void;
-  };
-  if (scheduler?.yield) return scheduler.yield();
+  const { setImmediate } = globalThis as { setImmediate?(done: () => void): void };
   return new Promise((resolve) => {
     if (setImmediate) return void setImmediate(resolve);
     const { port1, port2 } = new MessageChannel();

@@ -1,5 +1,6 @@
 // Programs that must type-check against the published declarations, and lines that must not.
 import {
+  augment,
   type Callback,
   callbacks,
   constraints,
@@ -217,6 +218,7 @@ export async function train(
     shuffle: true,
     seed: 1,
     classWeight: { 0: 2 },
+    augment: [augment.randomFlip({ mode: "horizontal" }), augment.randomRotation({ factor: [0, 0.1] })],
     callbacks: [best, own, callbacks.modelCheckpoint({ key: "net", saveBestOnly: true, store: stores.memory() })],
     signal,
     verbose: 1,
@@ -242,6 +244,8 @@ export async function train(
   optimizers.adam({ learning_rate: 0.1 });
   // @ts-expect-error what Keras requires is required
   schedules.cosineDecay({ initialLearningRate: 0.1 });
+  // @ts-expect-error no such mode
+  augment.randomFlip({ mode: "sideways" });
   // @ts-expect-error no labels
   await net.fit({ x: images });
   // @ts-expect-error no such option
