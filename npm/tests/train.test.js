@@ -406,6 +406,14 @@ describe("arguments", () => {
     ).catch(() => {});
     const { history } = await net.fit(samples, { validationSplit: 0.25, epochs: 2, stepsPerEpoch: 3, batchSize: 5 });
     assert.equal(history.val_loss.length, 2);
+    const { log } = console;
+    const lines = [];
+    console.log = (line) => lines.push(line);
+    const resumed = await net.fit(samples, { initialEpoch: 2, epochs: 4, verbose: 1 }).finally(() => {
+      console.log = log;
+    });
+    assert.deepEqual(resumed.epoch, [2, 3]);
+    assert.match(lines.join(), /^Epoch 3\/4 - \d+\.\d s - loss: \d.*Epoch 4\/4/);
   });
 
   test("frozen layers stay, and thawed ones learn", async () => {

@@ -119,6 +119,10 @@ export class Training {
     const feeds: { close(): void }[] = [];
     try {
       return await this.#fit(data, options, feeds);
+    } catch (error) {
+      // The model stays as far as it has come, over a restart too; whoever stopped it need not wait for that.
+      void this.#trainee.remember().catch(() => {});
+      throw error;
     } finally {
       this.#fitting = false;
       for (const feed of feeds) feed.close();
