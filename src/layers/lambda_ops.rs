@@ -1,33 +1,33 @@
 //! The operations of a [`Lambda`](super::Lambda) layer, by name.
 //!
-//! | operations | arguments |
+//! | operations | arguments (and what they are by default) |
 //! |---|---|
 //! | `add` `subtract` `multiply` `divide` `maximum` `minimum` `pow` `squaredDifference` `floorDiv` `mod` | |
 //! | `equal` `notEqual` `less` `lessEqual` `greater` `greaterEqual`, as floats 0 and 1; of those `logicalAnd` `logicalOr` `logicalNot` | |
 //! | `where`: condition (0 or 1), value where it is 1, value where it is 0 | |
 //! | `neg` `abs` `sign` `exp` `log` `sqrt` `rsqrt` `square` `reciprocal` `floor` `ceil` `round` | |
 //! | Keras' activations by name: `relu` `leaky_relu` `gelu` ... | |
-//! | `leakyRelu` `elu` | `alpha` [0.2, 1] |
+//! | `leakyRelu` `elu` | `alpha` (0.2, 1) |
 //! | `clip` | `min`, `max` |
-//! | `softmax` `logSoftmax` | `axis` [-1] |
-//! | `sum` `mean` `max` `min` `prod` `logSumExp` | `axis` [all], `keepDims` [false] |
-//! | `argMax` `argMin`, as int32 | `axis` [-1], `keepDims` [false] |
-//! | `l2Normalize` | `axis` [-1], `epsilon` [1e-12] |
+//! | `softmax` `logSoftmax` | `axis` (-1) |
+//! | `sum` `mean` `max` `min` `prod` `logSumExp` | `axis` (all), `keepDims` (false) |
+//! | `argMax` `argMin`, as int32 | `axis` (-1), `keepDims` (false) |
+//! | `l2Normalize` | `axis` (-1), `epsilon` (1e-12) |
 //! | `reshape` | `shape`: 0 keeps the size of that place, -1 is what is left |
 //! | `flatten` | |
 //! | `transpose` | `perm` |
 //! | `expandDims` `squeeze` | `axis` |
-//! | `slice` | `start`, `end`, `step` [1]: one for each axis, null for the natural one, negative from the end |
-//! | `concatenate` `stack` | `axis` [-1] |
-//! | `pad` | `padding`: a pair for each axis, `mode` [constant] `reflect` `symmetric` `edge`, `value` [0] |
-//! | `gather`: value, and indices (int32) as the second input or in the arguments | `axis` [0], `indices` |
-//! | `matMul` | `transposeA` `transposeB` [false] |
-//! | `dot`: Keras' Dot layer | `axes`, `normalize` [false] |
-//! | `resize` | `size`, `method` [bilinear], `antialias` [false] |
-//! | `maxPool` `avgPool` | `poolSize`, `strides` [the size], `padding` [valid] |
-//! | `conv2d`: value, kernel | `strides` `dilations` [1], `padding` [valid], `groups` [1] |
-//! | `depthwiseConv2d`: value, kernel | `strides` `dilations` [1], `padding` [valid] |
-//! | `conv2dTranspose`: value, kernel | `strides` [1], `padding` [valid] |
+//! | `slice` | `start`, `end`, `step` (1): one for each axis, null for the natural one, negative from the end |
+//! | `concatenate` `stack` | `axis` (-1) |
+//! | `pad` | `padding`: a pair for each axis, `mode` (constant) `reflect` `symmetric` `edge`, `value` (0) |
+//! | `gather`: value, and indices (int32) as the second input or in the arguments | `axis` (0), `indices` |
+//! | `matMul` | `transposeA` `transposeB` (false) |
+//! | `dot`: Keras' Dot layer | `axes`, `normalize` (false) |
+//! | `resize` | `size`, `method` (bilinear), `antialias` (false) |
+//! | `maxPool` `avgPool` | `poolSize`, `strides` (the size), `padding` (valid) |
+//! | `conv2d`: value, kernel | `strides` `dilations` (1), `padding` (valid), `groups` (1) |
+//! | `depthwiseConv2d`: value, kernel | `strides` `dilations` (1), `padding` (valid) |
+//! | `conv2dTranspose`: value, kernel | `strides` (1), `padding` (valid) |
 //! | `depthToSpace` `spaceToDepth` | `blockSize` |
 //! | `cast` | `dtype`: `float32` `int32` `uint8` |
 //! | `stopGradient` `identity` | |

@@ -1,8 +1,8 @@
 //! ONNX: a protocol buffer with the graph and its weights.
 //!
-//! The reader is our own ([`protobuf`]): tensors are borrowed from the file until they are laid out for the graph, where
+//! The reader is our own (`protobuf`): tensors are borrowed from the file until they are laid out for the graph, where
 //! the crate `rten-onnx` copies every one first. Images are channels first in ONNX and channels last in striate; the
-//! layouts are settled here, value by value ([`values`]), so that a network of convolutions has no transposes but that
+//! layouts are settled here, value by value (`values`), so that a network of convolutions has no transposes but that
 //! of its input. Quantised networks are computed in float32 on whole numbers, with the integers that ONNX prescribes
 //! ([`quantize`](self)).
 
