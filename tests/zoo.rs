@@ -6,6 +6,8 @@
 //! all were written by Keras 3.15. A layer is
 //! `[name, class, arguments, inputs, shape, parameters]`.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 use serde_json::{Value as Json, json};
 use striate::Tensor;
 use striate::layers::{Model, Row, to_fully_convolutional};

@@ -638,7 +638,7 @@ impl Weight {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::layers::{Activation, Conv2D, Dense, Flatten};
