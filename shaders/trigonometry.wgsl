@@ -5,10 +5,14 @@ fn sine(x: REAL, quarters: f32) -> REAL {
     // x - k pi / 2, with pi / 2 in three parts of few digits.
     let k = round(x * 0.6366197723675814);
     let r = ((x - k * 1.5703125) - k * 4.837512969970703125e-4) - k * 7.54978995489188216e-8;
+    return folded_sine(r, k + quarters);
+}
+
+// The sine of r and so many quarter turns; |r| is pi / 4 at most.
+fn folded_sine(r: REAL, turn: REAL) -> REAL {
     let z = r * r;
     let s = r + r * z * (-1.6666654611e-1 + z * (8.3321608736e-3 - z * 1.9515295891e-4));
     let c = 1.0 - 0.5 * z + z * z * (4.166664568298827e-2 + z * (-1.388731625493765e-3 + z * 2.443315711809948e-5));
-    let turn = k + quarters;
     let q = turn - 4.0 * floor(turn * 0.25);
     let value = select(s, c, (q == REAL(1.0)) | (q == REAL(3.0)));
     return select(value, -value, q >= REAL(2.0));

@@ -9,7 +9,7 @@ use crate::tensor::{DType, Tensor, TensorType};
 pub enum RandomKind {
     /// `0 <= x < 1`, multiples of 2^-24: the same bits on every backend.
     Uniform,
-    /// Mean 0, standard deviation 1 (Box and Muller 1958): the same as far as backends agree on logarithm and cosine.
+    /// Mean 0, standard deviation 1 (Box and Muller 1958): the same to a few units in the last place.
     Normal,
 }
 
