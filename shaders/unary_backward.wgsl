@@ -57,8 +57,11 @@ fn backward(v: vec4<f32>, g: vec4<f32>, alpha: f32, beta: f32) -> vec4<f32> {
     let density = 0.3989422804014327 * exp(-0.5 * min(v * v, vec4<f32>(174.0)));
     return g * (0.5 * (1.0 + erf(v * 0.7071067811865476)) + v * density);
 #elif OF == GeluTanh
-    let t = bounded_tanh(0.7978845608028654 * (v + 0.044715 * v * v * v));
-    return 0.5 * g * (1.0 + t + v * (1.0 - t * t) * 0.7978845608028654 * (1.0 + 0.134145 * v * v));
+    // (1 + tanh u) / 2 is sigmoid(2 u), and 1 - tanh^2 u is 4 sigmoid(2 u) sigmoid(-2 u): no difference of what is
+    // nearly equal. The bound, beyond which the slope is 0 or 1, keeps the powers finite.
+    let x = clamp(v, vec4<f32>(-10.0), vec4<f32>(10.0));
+    let twice = 1.5957691216057308 * (x + 0.044715 * x * x * x);
+    return g * sigmoid(twice) * (1.0 + x * sigmoid(-twice) * 1.5957691216057308 * (1.0 + 0.134145 * x * x));
 #elif OF == Clip
     return select(zero, g, (v >= vec4<f32>(alpha)) & (v <= vec4<f32>(beta)));
 #elif OF == Softplus

@@ -117,9 +117,11 @@ impl Unary {
             Unary::Swish => sigmoid(v) * (1.0 + v * sigmoid(-v)),
             Unary::Tanh => 1.0 - v * v,
             Unary::Gelu { approximate: true } => {
-                let scale = (2.0 / std::f64::consts::PI).sqrt();
-                let t = (scale * (v + 0.044715 * v.powi(3))).tanh();
-                0.5 * (1.0 + t) + 0.5 * v * (1.0 - t * t) * scale * (1.0 + 3.0 * 0.044715 * v * v)
+                // With u the tangent's operand: (1 + tanh u) / 2 is sigmoid(2 u), and 1 - tanh^2 u is
+                // 4 sigmoid(2 u) sigmoid(-2 u), neither a difference of what is nearly equal.
+                let scale = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
+                let twice = scale * (v + 0.044715 * v.powi(3));
+                sigmoid(twice) * (1.0 + v * sigmoid(-twice) * scale * (1.0 + 3.0 * 0.044715 * v * v))
             }
             // The normal distribution, and v times its density.
             Unary::Gelu { approximate: false } => {

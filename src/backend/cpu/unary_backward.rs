@@ -1,6 +1,6 @@
 //! Gradients of functions of one value.
 
-use super::math::{erf, exp, sigmoid, tanh};
+use super::math::{erf, exp, sigmoid};
 use super::memory::Inputs;
 use super::simd::{F32x4, LANES};
 use super::{Kernel, Outputs};
@@ -51,12 +51,14 @@ fn backward(of: Unary, v: &[f32], g: &[f32], out: &mut [f32]) {
         Unary::Swish => each(v, g, out, |v, g| g.mul(sigmoid(v)).mul(F32x4::madd(v, sigmoid(zero.sub(v)), one))),
         Unary::Tanh => each(v, g, out, |v, g| g.mul(one.sub(v.mul(v)))),
         Unary::Gelu { approximate: true } => each(v, g, out, |v, g| {
-            // sqrt(2 / pi), and three times 0.044715.
+            // (1 + tanh u) / 2 is sigmoid(2 u), and 1 - tanh^2 u is 4 sigmoid(2 u) sigmoid(-2 u): no difference of what is
+            // nearly equal, which a fused multiply-add would round otherwise. The slope is 0 or 1 beyond the bound.
+            let v = v.clamp(c(-10.0), c(10.0));
             let square = v.mul(v);
-            let t = tanh(F32x4::madd(square.mul(v), c(0.044_715), v).mul(c(0.797_884_6)));
-            let inner = F32x4::madd(square, c(0.134_145), one).mul(c(0.797_884_6));
-            let slope = F32x4::madd(v.mul(one.sub(t.mul(t))), inner, one.add(t));
-            g.mul(slope).mul(c(0.5))
+            // 2 sqrt(2 / pi), and three times 0.044715.
+            let twice = F32x4::madd(square.mul(v), c(0.044_715), v).mul(c(1.595_769_2));
+            let slope = F32x4::madd(square, c(0.134_145), one).mul(c(1.595_769_2));
+            g.mul(sigmoid(twice)).mul(F32x4::madd(v.mul(sigmoid(zero.sub(twice))), slope, one))
         }),
         Unary::Gelu { approximate: false } => each(v, g, out, |v, g| {
             let distribution = c(0.5).mul(one.add(erf(v.mul(c(std::f32::consts::FRAC_1_SQRT_2)))));
