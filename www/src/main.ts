@@ -48,6 +48,8 @@ let last: { readonly all: readonly Detection[]; readonly width: number; readonly
 let stopFollowing: (() => void) | undefined;
 /** Counts pictures opened, so that a slow file cannot replace a newer one. */
 let opened = 0;
+/** Pictures on their way: being fetched, decoded or looked at for the first time. */
+let opening = 0;
 let examining = false;
 let examineAgain = false;
 
@@ -84,7 +86,7 @@ async function examine(): Promise<void> {
   examineAgain = true;
   if (examining) return;
   examining = true;
-  main.dataset.busy = "true";
+  showBusy();
   try {
     while (examineAgain && detector.ready) {
       await detector.idle(); // a video's last frame may still be on its way
@@ -98,8 +100,13 @@ async function examine(): Promise<void> {
     fail(error);
   } finally {
     examining = false;
-    main.dataset.busy = "false";
+    showBusy();
   }
+}
+
+/** For the scripts that read the page: while it is busy, the list may be that of the picture before. */
+function showBusy(): void {
+  main.dataset.busy = String(examining || opening > 0);
 }
 
 function follow(): void {
@@ -194,6 +201,7 @@ function showSource(kind: SourceKind): void {
   sourceChoice.value = kind;
   opened++;
   last = undefined;
+  delete main.dataset.picture;
   notice.hide("picture");
   meter.clear();
   found.clear("Waiting for a picture.");
@@ -209,6 +217,8 @@ function showSource(kind: SourceKind): void {
 }
 
 async function open(blob: Blob, name: string, decode = openPhoto): Promise<void> {
+  opening++;
+  showBusy();
   if (source !== "photo") showSource("photo");
   const turn = ++opened;
   notice.hide("picture");
@@ -233,10 +243,15 @@ async function open(blob: Blob, name: string, decode = openPhoto): Promise<void>
     if (turn !== opened) return;
     refused = blob;
     fail(error);
+  } finally {
+    opening--;
+    showBusy();
   }
 }
 
 async function openSample(name: string): Promise<void> {
+  opening++;
+  showBusy();
   if (source !== "photo") showSource("photo");
   try {
     const sample = await download([`photos/${name}.png`]);
@@ -248,6 +263,9 @@ async function openSample(name: string): Promise<void> {
       text: "Choose a photo of your own, or try again when the network is back.",
       actions: [{ label: "Choose a photo", run: ways.choosePhoto }],
     });
+  } finally {
+    opening--;
+    showBusy();
   }
 }
 
