@@ -10,6 +10,7 @@ use striate::session::Device;
 #[test]
 fn the_cpu_agrees_with_keras() {
     golden::all_agree(&Backend::Device(Device::Cpu), "golden", &["layer"]);
+    golden::all_agree(&Backend::Device(Device::Cpu), "golden-training", &["vision"]);
 }
 
 /// LeNet-5, the Fashion-MNIST network, ResNet-34 and 50, MobileNetV2 and Xception at full size, every layer of each;
@@ -26,7 +27,9 @@ fn the_gpu_agrees_with_keras() {
     use striate::backend::gpu::{Gpu, GpuOptions};
     match pollster::block_on(Gpu::new(GpuOptions { allow_software: true, ..Default::default() })) {
         Ok(gpu) => {
-            golden::all_agree(&Backend::Device(Device::Gpu(gpu)), "golden", &["layer"]);
+            let backend = Backend::Device(Device::Gpu(gpu));
+            golden::all_agree(&backend, "golden", &["layer"]);
+            golden::all_agree(&backend, "golden-training", &["vision"]);
         }
         Err(error) => {
             eprintln!("\n*** NOT TESTED: the WebGPU backend, for there is no adapter: {error}\n");

@@ -12,6 +12,13 @@ fn the_reference_agrees_with_keras() {
     assert!(count > 370 || std::env::var_os("STRIATE_CASE").is_some(), "only {count} cases found");
 }
 
+/// Suppression, overlaps, crops, average precision, YOLO's boxes, preprocessing, and pictures changed.
+#[test]
+fn boxes_and_pictures_agree_with_tensorflow() {
+    let count = golden::all_agree(&Backend::Reference, "golden-training", &["vision"]);
+    assert!(count >= 67 || std::env::var_os("STRIATE_CASE").is_some(), "only {count} cases found");
+}
+
 #[test]
 fn passes_keep_what_keras_computes() {
     golden::all_agree(&Backend::Optimized, "golden", &["layer"]);

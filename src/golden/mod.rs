@@ -4,13 +4,16 @@
 //! files. `cargo xtask golden DIR` runs one on every backend; the tests run the part of one that is kept in `tests/`. A
 //! case is built the way a user builds it: through [`crate::layers`], from Keras' class names and configurations.
 
+mod boxes;
 mod first_example;
 mod gradient;
 mod layer;
 mod network;
+mod pictures;
 mod set;
 mod tables;
 mod train;
+mod vision;
 
 pub use set::{Check, Outcome, Set};
 
@@ -85,6 +88,7 @@ pub const FAMILIES: &[&str] = &[
     "metric",
     "optimizer",
     "training",
+    "vision",
 ];
 
 /// Runs one case; `None` if its family is not among [`FAMILIES`].
@@ -102,6 +106,7 @@ pub fn run(set: &Set, case: &Json, backend: &Backend) -> Option<Outcome> {
         "metric" => train::run_metric(set, case, backend, &mut outcome),
         "optimizer" => train::run_optimizer(set, case, backend, &mut outcome),
         "training" => train::run_training(set, case, backend, &mut outcome),
+        "vision" => vision::run(set, case, backend, &mut outcome),
         _ => return None,
     };
     if let Err(error) = result {

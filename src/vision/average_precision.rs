@@ -119,7 +119,7 @@ fn coco_class(truths: &[Truth], found: &[Found], area: [f64; 2], most: usize, ov
                 if matched.is_some_and(|m: usize| !outside(&wanted[m].rect)) && outside(&truth.rect) {
                     break;
                 }
-                let iou = overlap_of(&detection.rect, &truth.rect);
+                let iou = detection.rect.precise_iou(&truth.rect);
                 if iou >= best {
                     (best, matched) = (iou, Some(i));
                 }
@@ -188,7 +188,7 @@ pub fn voc(truths: &[Truth], found: &[Found], classes: usize, threshold: f64, ho
             let mut mark = |detection: &Found| {
                 let mut best: Option<(usize, f64)> = None;
                 for (i, truth) in wanted.iter().enumerate().filter(|(_, t)| t.image == detection.image) {
-                    let iou = overlap_of(&detection.rect, &truth.rect);
+                    let iou = detection.rect.precise_iou(&truth.rect);
                     if best.is_none_or(|(_, other)| iou > other) {
                         best = Some((i, iou));
                     }
@@ -223,11 +223,4 @@ fn average(recalls: &[f64], mut precisions: Vec<f64>, how: Voc) -> f64 {
 fn size(rect: &Rect) -> f64 {
     let [left, top, right, bottom] = rect.corners().map(f64::from);
     (right - left) * (bottom - top)
-}
-
-/// Intersection over union in double precision: thresholds are met exactly or not.
-fn overlap_of(a: &Rect, b: &Rect) -> f64 {
-    let ([l1, t1, r1, b1], [l2, t2, r2, b2]) = (a.corners().map(f64::from), b.corners().map(f64::from));
-    let both = (r1.min(r2) - l1.max(l2)).max(0.0) * (b1.min(b2) - t1.max(t2)).max(0.0);
-    if both > 0.0 { both / (size(a) + size(b) - both) } else { 0.0 }
 }

@@ -35,6 +35,12 @@ impl Rect {
         [self.left, self.top, self.right - self.left, self.bottom - self.top]
     }
 
+    /// `[centre x, centre y, width, height]`.
+    pub fn centre(&self) -> [f32; 4] {
+        let [x, y, width, height] = self.xywh();
+        [x + width / 2.0, y + height / 2.0, width, height]
+    }
+
     /// Width times height.
     pub fn area(&self) -> f32 {
         (self.right - self.left) * (self.bottom - self.top)
@@ -52,6 +58,41 @@ impl Rect {
         let both = width.max(0.0) * height.max(0.0);
         if both > 0.0 { both / (self.area() + other.area() - both) } else { 0.0 }
     }
+
+    /// Generalised intersection over union (Rezatofighi et al. 2019), -1 to 1: less the further apart the boxes are.
+    pub fn giou(&self, other: &Rect) -> f32 {
+        let hull = Rect {
+            left: self.left.min(other.left),
+            top: self.top.min(other.top),
+            right: self.right.max(other.right),
+            bottom: self.bottom.max(other.bottom),
+        };
+        let width = self.right.min(other.right) - self.left.max(other.left);
+        let height = self.bottom.min(other.bottom) - self.top.max(other.top);
+        let both = width.max(0.0) * height.max(0.0);
+        let either = self.area() + other.area() - both;
+        if hull.area() > 0.0 { self.iou(other) - (hull.area() - either) / hull.area() } else { 0.0 }
+    }
+
+    /// [`Rect::iou`] in double precision: thresholds are met exactly or not.
+    pub fn precise_iou(&self, other: &Rect) -> f64 {
+        let ([l1, t1, r1, b1], [l2, t2, r2, b2]) = (self.corners().map(f64::from), other.corners().map(f64::from));
+        let both = (r1.min(r2) - l1.max(l2)).max(0.0) * (b1.min(b2) - t1.max(t2)).max(0.0);
+        let area = |l: f64, t: f64, r: f64, b: f64| (r - l) * (b - t);
+        if both > 0.0 { both / (area(l1, t1, r1, b1) + area(l2, t2, r2, b2) - both) } else { 0.0 }
+    }
+}
+
+/// The overlap of every box of `a` with every one of `b`, row by row.
+pub fn iou_matrix(a: &[Rect], b: &[Rect]) -> Vec<f32> {
+    a.iter().flat_map(|a| b.iter().map(|b| a.precise_iou(b) as f32)).collect()
+}
+
+/// Indices of values from the largest to the smallest; equal ones keep their order.
+pub fn best_first(values: &[f32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+    order
 }
 
 /// A box that may become a detection.
@@ -109,6 +150,23 @@ mod tests {
         assert_eq!(Rect::from_corners([1.0, 1.0, 0.0, 0.0]), unit);
         assert_eq!(Rect::from_centre([0.5, 0.5, 1.0, 1.0]), unit);
         assert_eq!(Rect::from_xywh([0.0, 0.0, 1.0, 1.0]).xywh(), [0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(Rect::from_xywh([2.0, 0.0, 4.0, 1.0]).centre(), [4.0, 0.5, 4.0, 1.0]);
+    }
+
+    #[test]
+    fn generalised_overlap_knows_distance() {
+        let unit = Rect::from_corners([0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(unit.giou(&unit), 1.0);
+        // Two of a hull of four: nothing shared, half of the hull empty.
+        assert_eq!(unit.giou(&Rect::from_corners([3.0, 0.0, 4.0, 1.0])), -0.5);
+        // Diagonal neighbours: 2 of 4.
+        assert_eq!(unit.giou(&Rect::from_corners([1.0, 1.0, 2.0, 2.0])), -0.5);
+        // A point in the middle of nothing but itself.
+        let point = Rect::from_corners([0.5, 0.5, 0.5, 0.5]);
+        assert_eq!((point.giou(&point), unit.giou(&point)), (0.0, 0.0));
+        let matrix = iou_matrix(&[unit, point], &[unit, Rect::from_corners([0.0, 0.0, 1.0, 0.5])]);
+        assert_eq!(matrix, [1.0, 0.5, 0.0, 0.0]);
+        assert_eq!(best_first(&[0.1, 0.5, 0.1, 0.7]), [3, 1, 0, 2]);
     }
 
     #[test]

@@ -4,9 +4,13 @@
 pub mod average_precision;
 pub mod boxes;
 mod centernet;
+pub mod crop;
 pub mod image;
+pub mod imagenet;
 pub mod labels;
 mod ssd;
+pub mod suppress;
+pub mod yolo;
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;

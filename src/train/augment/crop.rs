@@ -3,7 +3,7 @@
 use super::{Frame, floats, rearrange};
 use crate::error::{Error, Result};
 use crate::ops::{Coordinates, Resize, ResizeMode, ResizeSize};
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 
 /// The part of `height` x `width` pixels whose left upper corner lies at (`top`, `left`). Errors: it reaches outside.
 pub fn crop(picture: &Tensor, top: usize, left: usize, height: usize, width: usize) -> Result<Tensor> {
@@ -100,6 +100,7 @@ pub fn resize(
 }
 
 /// The largest picture of the same aspect ratio that fits, in the middle, and 0 around it (`tf.image.resize_with_pad`).
+/// Floats, but bytes of bytes for the method `nearest`.
 pub fn resize_with_pad(picture: &Tensor, height: usize, width: usize, method: &str, antialias: bool) -> Result<Tensor> {
     let frame = Frame::of(picture)?;
     // In single precision, as there.
@@ -107,7 +108,12 @@ pub fn resize_with_pad(picture: &Tensor, height: usize, width: usize, method: &s
     let (h, w) = (frame.height as f32 / ratio, frame.width as f32 / ratio);
     let offset = |have: f32, want: usize| ((want as f32 - have) / 2.0).floor().max(0.0) as usize;
     let (top, left) = (offset(h, height), offset(w, width));
-    let small = stretch(picture, (h.floor() as usize).max(1), (w.floor() as usize).max(1), method, antialias)?;
+    let mut small = stretch(picture, (h.floor() as usize).max(1), (w.floor() as usize).max(1), method, antialias)?;
+    if method == "nearest" && picture.dtype() == DType::U8 {
+        // Pixels as they were.
+        let bytes = floats(&small).iter().map(|&v| v as u8).collect::<Vec<_>>();
+        small = Tensor::u8(small.shape().clone(), bytes)?;
+    }
     pad(&small, top, left, height, width, 0.0)
 }
 
