@@ -191,7 +191,7 @@ impl Session {
         }
     }
 
-    /// Some outputs of the last run, by their positions. Errors: there was no run, there is no such output, or the GPU was
+    /// Some outputs of the last run, by their positions; tables of boxes end with the last one ([`Graph::trimmed`]). Errors: there was no run, there is no such output, or the GPU was
     /// lost (and this run's outputs with it; the next run opens it again).
     pub async fn read(&self, outputs: &[usize]) -> Result<Vec<Tensor>> {
         let Some(Compiled { executable, .. }) = self.compiled.last() else {
@@ -202,11 +202,14 @@ impl Session {
             return Err(Error::mismatch("no such output", format!("below {count}"), stray));
         }
         match executable {
-            Executable::Cpu(executable) => Ok(outputs.iter().map(|&i| executable.output(i).to_tensor()).collect()),
+            Executable::Cpu(executable) => {
+                outputs.iter().map(|&i| self.graph.trimmed(i, executable.output(i).to_tensor())).collect()
+            }
             #[cfg(feature = "webgpu")]
             Executable::Gpu(executable) => {
                 executable.stage(outputs)?;
-                executable.read_staged(outputs).await
+                let tensors = executable.read_staged(outputs).await?;
+                outputs.iter().zip(tensors).map(|(&i, tensor)| self.graph.trimmed(i, tensor)).collect()
             }
         }
     }

@@ -18,7 +18,7 @@ const BEGIN: &str = "<!-- operations: written and checked by tests/documents.rs 
 const END: &str = "<!-- end of operations -->";
 
 /// Every op, in the order of the enum, with what its row says beside the name.
-const ROWS: [(&str, &str); 33] = [
+const ROWS: [(&str, &str); 34] = [
     ("Conv2d", "any stride, dilation, groups and padding; bias, activation, residual fused"),
     ("DepthwiseConv2d", "any stride, dilation, padding, multiplier; the same fused"),
     ("ConvTranspose2d", "any stride and padding; the same fused"),
@@ -43,6 +43,7 @@ const ROWS: [(&str, &str); 33] = [
     ("Gather", "any axis"),
     ("TopK", "values and indices"),
     ("ArgMax", "any axis"),
+    ("NonMaxSuppression", "per class, hard or soft, corners or centres; on the device"),
     ("Conv2dBackwardInput", "gradient of `Conv2d` by the input"),
     ("Conv2dBackwardFilter", "gradient of `Conv2d` by the kernel"),
     ("DepthwiseConv2dBackwardInput", "gradient of `DepthwiseConv2d` by the input"),
@@ -81,6 +82,7 @@ fn row(op: &Op) -> usize {
         Op::Gather(_) => "Gather",
         Op::TopK(_) => "TopK",
         Op::ArgMax(_) => "ArgMax",
+        Op::NonMaxSuppression(_) => "NonMaxSuppression",
         Op::Conv2dBackwardInput(_) => "Conv2dBackwardInput",
         Op::Conv2dBackwardFilter(_) => "Conv2dBackwardFilter",
         Op::DepthwiseConv2dBackwardInput(_) => "DepthwiseConv2dBackwardInput",

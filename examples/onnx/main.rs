@@ -216,7 +216,10 @@ fn run_set(
     };
     let inputs = graph.inputs().iter().map(value).collect::<Result<Vec<_>, _>>()?;
     let outputs = match backend {
-        Backend::Reference => reference::run(&graph, &inputs)?,
+        Backend::Reference => {
+            let outputs = reference::run(&graph, &inputs)?.into_iter().enumerate();
+            outputs.map(|(i, tensor)| graph.trimmed(i, tensor)).collect::<Result<_, _>>()?
+        }
         Backend::Device(device) => {
             let mut session = Session::new(graph, device.clone())?;
             pollster::block_on(session.run(&inputs))?

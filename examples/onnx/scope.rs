@@ -41,7 +41,7 @@ pub fn reason(operator: &str) -> Option<&'static str> {
             "random numbers"
         }
         "BitShift" | "BitwiseAnd" | "BitwiseOr" | "BitwiseXor" | "BitwiseNot" => "bits of integers",
-        "NonMaxSuppression" | "NonZero" | "Unique" | "Compress" => "results whose shape depends on values",
+        "NonZero" | "Unique" | "Compress" => "results whose shape depends on values",
         "Scatter" | "ScatterElements" | "ScatterND" => "writing by index",
         "ReverseSequence" => "sequences of varying length",
         "GridSample" | "AffineGrid" | "RoiAlign" | "DeformConv" => "reading at computed positions",

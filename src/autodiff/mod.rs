@@ -133,6 +133,7 @@ fn differentiate(tape: &mut Tape, site: &Site) -> Result<Vec<Option<ValueId>>> {
         Op::BatchNormStatistics(_) => normalize::statistics(tape, site),
         // The first one's result is no float, so it is never asked; the others are gradients already.
         Op::ArgMax(_)
+        | Op::NonMaxSuppression(_)
         | Op::Conv2dBackwardInput(_)
         | Op::Conv2dBackwardFilter(_)
         | Op::DepthwiseConv2dBackwardInput(_)

@@ -25,6 +25,7 @@ mod reduce;
 mod report;
 mod resize;
 mod select;
+mod suppress;
 
 pub use report::{Backend, Mismatch, Report, Tolerance, compare};
 
@@ -56,6 +57,7 @@ pub fn cases() -> Vec<Case> {
     backward::cases(&mut cases);
     layout::cases(&mut cases);
     select::cases(&mut cases);
+    suppress::cases(&mut cases);
     gradients::cases(&mut cases);
     networks::cases(&mut cases);
     cases

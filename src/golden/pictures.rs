@@ -132,7 +132,7 @@ fn host(op: &str, c: &mut Config, dtype: Option<&str>, image: &Tensor) -> Result
 fn fixed(config: &mut Config, key: &str) -> Result<Option<f32>> {
     match config.numbers(key)?.as_deref() {
         None => Ok(None),
-        Some(&[zero]) if zero == 0.0 => Ok(Some(0.0)),
+        Some(&[0.0]) => Ok(Some(0.0)),
         Some(&[low, high]) if low == high => Ok(Some(low as f32)),
         Some(_) => Err(Error::unsupported(format!("a {key} that is drawn at random"))),
     }

@@ -7,6 +7,7 @@
 //! what is [assigned](Graph::assign) takes their place when the run is over. So a training step is a graph like any other.
 
 mod dump;
+mod trim;
 mod typed;
 mod types;
 

@@ -20,6 +20,7 @@ mod reduce;
 mod resize;
 mod resize_backward;
 mod select;
+pub(crate) mod suppress;
 mod taps;
 mod unary;
 mod unary_backward;
@@ -43,6 +44,7 @@ pub use reduce::{Reduce, ReduceKind};
 pub use resize::{Border, Coordinates, NearestRounding, Resize, ResizeMode, ResizeSize, Sampling, SamplingKernel};
 pub use resize_backward::ResizeBackward;
 pub use select::{ArgMax, Gather, TopK};
+pub use suppress::NonMaxSuppression;
 pub use taps::Taps;
 pub use unary::Unary;
 pub use unary_backward::{Saved, UnaryBackward};
@@ -117,6 +119,7 @@ pub enum Op {
     Gather(Gather),
     TopK(TopK),
     ArgMax(ArgMax),
+    NonMaxSuppression(NonMaxSuppression),
     Conv2dBackwardInput(Conv2dBackwardInput),
     Conv2dBackwardFilter(Conv2dBackwardFilter),
     DepthwiseConv2dBackwardInput(DepthwiseConv2dBackwardInput),
@@ -156,6 +159,7 @@ impl Op {
             Op::Gather(op) => op,
             Op::TopK(op) => op,
             Op::ArgMax(op) => op,
+            Op::NonMaxSuppression(op) => op,
             Op::Conv2dBackwardInput(op) => op,
             Op::Conv2dBackwardFilter(op) => op,
             Op::DepthwiseConv2dBackwardInput(op) => op,
@@ -195,6 +199,7 @@ impl Op {
             Op::Gather(op) => op,
             Op::TopK(op) => op,
             Op::ArgMax(op) => op,
+            Op::NonMaxSuppression(op) => op,
             Op::Conv2dBackwardInput(op) => op,
             Op::Conv2dBackwardFilter(op) => op,
             Op::DepthwiseConv2dBackwardInput(op) => op,
@@ -275,6 +280,7 @@ into_op!(
     Gather,
     TopK,
     ArgMax,
+    NonMaxSuppression,
     Conv2dBackwardInput,
     Conv2dBackwardFilter,
     DepthwiseConv2dBackwardInput,

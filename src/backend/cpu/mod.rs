@@ -29,6 +29,7 @@ mod select;
 mod simd;
 mod softmax;
 mod strided;
+mod suppress;
 mod taps;
 mod unary_backward;
 mod variable;
@@ -108,6 +109,7 @@ fn kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
         Op::Gather(op) => select::compile_gather(op, spec)?,
         Op::TopK(op) => select::compile_top_k(op, spec)?,
         Op::ArgMax(op) => select::compile_arg_max(op, spec)?,
+        Op::NonMaxSuppression(op) => suppress::compile(op, spec)?,
         Op::Conv2dBackwardInput(op) => conv_transpose::compile_backward(op, spec)?,
         Op::Conv2dBackwardFilter(op) => conv_filter::compile(op, spec)?,
         Op::DepthwiseConv2dBackwardInput(op) => depthwise_backward::compile_input(op, spec)?,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::variant::Variant;
 use super::{
     batch_norm, conv_filter, conv_transpose, depthwise, depthwise_backward, elementwise, gemm, layout, pool,
-    pool_backward, reduce, resize, select, softmax, topk, unary_backward, update,
+    pool_backward, reduce, resize, select, softmax, suppress, topk, unary_backward, update,
 };
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Types, ValueId};
@@ -111,6 +111,7 @@ impl<'a> Lowering<'a> {
             Op::Gather(op) => select::gather(self, op, node),
             Op::TopK(op) => topk::lower(self, op, node),
             Op::ArgMax(op) => select::argmax(self, op, node),
+            Op::NonMaxSuppression(op) => suppress::lower(self, op, node),
             Op::Conv2dBackwardInput(op) => conv_transpose::backward_input(self, op, node),
             Op::Conv2dBackwardFilter(op) => conv_filter::lower(self, op, node),
             Op::DepthwiseConv2dBackwardInput(op) => depthwise_backward::input(self, op, node),

@@ -27,6 +27,7 @@ mod reduce;
 mod resize;
 mod select;
 mod softmax;
+mod suppress;
 mod topk;
 mod unary_backward;
 mod update;

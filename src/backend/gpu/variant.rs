@@ -3,7 +3,7 @@
 use super::preprocess::{as_text, bare, bare_length, expand};
 use super::{
     batch_norm, conv_filter, depthwise, depthwise_backward, elementwise, gemm, image, layout, pool, pool_backward,
-    reduce, resize, select, softmax, topk, unary_backward, update,
+    reduce, resize, select, softmax, suppress, topk, unary_backward, update,
 };
 use crate::error::{Error, Result};
 use crate::ops::{Operator, Unary};
@@ -46,6 +46,7 @@ const SOURCES: &[(&str, &str)] = &[
     shader!("reduce.wgsl"),
     shader!("resize.wgsl"),
     shader!("softmax.wgsl"),
+    shader!("suppress.wgsl"),
     shader!("taps.wgsl"),
     shader!("topk_order.wgsl"),
     shader!("topk_block.wgsl"),
@@ -119,6 +120,7 @@ variants! {
     Taps: resize::TapsKey,
     Gather: select::GatherKey,
     ArgMax: select::ArgMaxKey,
+    Suppress: suppress::SuppressKey,
     TopK: topk::TopKKey,
     Image: image::ImageKey,
 }

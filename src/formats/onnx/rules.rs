@@ -54,6 +54,7 @@ impl Rule<'_, '_> {
 
             "ArgMax" | "ArgMin" => self.arg_max()?,
             "TopK" => return self.top_k(),
+            "NonMaxSuppression" => self.suppress()?,
             "Trilu" => self.triangle()?,
             "Hardmax" => self.hardmax()?,
             "OneHot" => self.one_hot()?,
@@ -92,7 +93,7 @@ impl Rule<'_, '_> {
 
             "If" => return self.branch(),
             op @ ("Loop" | "Scan") => return Err(Error::unsupported(format!("the loop {op} is not supported"))),
-            "NonMaxSuppression" | "NonZero" | "Unique" | "Compress" => {
+            "NonZero" | "Unique" | "Compress" => {
                 return Err(Error::unsupported(format!(
                     "the operator {} is not supported: the shape of its result depends on what it is given. Ask for the \
                      outputs before it (`outputs` at import)",

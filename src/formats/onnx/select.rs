@@ -4,7 +4,9 @@ use super::tensor::Element;
 use super::values::{Handle, Rule, axis_of, plain, position};
 use crate::error::{Error, Result};
 use crate::graph::ValueId;
-use crate::ops::{ArgMax, Binary, BinaryKind, Cast, Gather, Reshape, ReshapeDim, Slice, SliceAxis, TopK, Unary};
+use crate::ops::{
+    ArgMax, Binary, BinaryKind, Cast, Gather, NonMaxSuppression, Reshape, ReshapeDim, Slice, SliceAxis, TopK, Unary,
+};
 use crate::tensor::{DType, Tensor};
 
 /// Most indices of a constant made here.
@@ -104,6 +106,27 @@ impl Rule<'_, '_> {
         }
         let element = self.element(x);
         Ok(vec![self.made(element, order.clone(), values), self.made(Element::I64, order, results[1])])
+    }
+
+    /// The boxes that stay: rows of batch, class and box, with -1 in those that are left over ([`crate::graph::Graph::trimmed`]
+    /// cuts them off where they are an output).
+    pub fn suppress(&mut self) -> Result<Handle> {
+        let (boxes, scores) = (self.input(0)?, self.input(1)?);
+        let number = |rule: &mut Self, i: usize, what: &str, default: f64| match rule.optional(i) {
+            Some(value) => rule.only(value, what),
+            None => Ok(default),
+        };
+        let most = number(self, 2, "max_output_boxes_per_class", 0.0)?;
+        let op = NonMaxSuppression {
+            max_output: most.max(0.0) as usize,
+            iou_threshold: number(self, 3, "iou_threshold", 0.0)? as f32,
+            score_threshold: number(self, 4, "score_threshold", f64::NEG_INFINITY)? as f32,
+            soft_sigma: 0.0,
+            centred: self.flag("center_point_box")?,
+        };
+        let operands = [self.plain(boxes)?, self.plain(scores)?];
+        let table = self.importer.lowering.push(self.name, op, &operands)?[0];
+        Ok(self.made(Element::I64, plain(2), table))
     }
 
     /// Indices that may count from the end, as ones from the start.
