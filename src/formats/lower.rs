@@ -5,6 +5,7 @@
 //! open dimensions; whatever differs between the two depends on them. The same trick carries shape arithmetic
 //! (`Shape -> StridedSlice -> Pack -> Reshape`): it is evaluated at import, under both guesses.
 
+mod boxes;
 mod shapes;
 mod spell;
 
@@ -16,6 +17,7 @@ use crate::ops::{BinaryKind, Op, ReduceKind, Unary};
 use crate::shape::Shape;
 use crate::tensor::{DType, Data, Tensor, TensorType};
 
+pub(super) use boxes::Detections;
 pub(super) use spell::{StridedSliceMasks, TransposedConv};
 
 /// An open dimension is taken to be the first of these, and the second: of the batch, and of any other axis (which

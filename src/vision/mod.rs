@@ -1,6 +1,8 @@
-//! From pictures to networks and from their outputs to what a picture shows: resizing, boxes, the detectors known by
-//! name, labels.
+//! From pictures to networks and from their outputs to what a picture shows: resizing, boxes and their heads, class maps,
+//! tracks over frames, the detectors known by name, labels, and how good all of it is.
 
+pub mod anchors;
+pub mod assignment;
 pub mod average_precision;
 pub mod boxes;
 mod centernet;
@@ -8,8 +10,10 @@ pub mod crop;
 pub mod image;
 pub mod imagenet;
 pub mod labels;
+pub mod segmentation;
 mod ssd;
 pub mod suppress;
+pub mod track;
 pub mod yolo;
 
 use crate::error::{Error, Result};

@@ -3,7 +3,8 @@
 //! Anchors and box coding are those of the TensorFlow object detection API's `ssd_anchor_generator` and
 //! `faster_rcnn_box_coder` (scales 10, 10, 5, 5).
 
-use super::boxes::{Candidate, Rect};
+use super::anchors::{Anchor, BoxCoder, SsdAnchors};
+use super::boxes::Candidate;
 use super::{DetectOptions, Detection, InputSpec, floats, has_signature, select};
 use crate::error::Result;
 use crate::graph::Graph;
@@ -17,9 +18,6 @@ const CLASSES: usize = 24;
 /// Most candidates that suppression looks at: it is quadratic, and thresholds near 0 let everything through.
 const MOST_CANDIDATES: usize = 1000;
 
-/// `[centre y, centre x, height, width]`, as shares of the picture.
-type Anchor = [f32; 4];
-
 #[derive(Clone, Debug)]
 pub(super) struct Ssd {
     anchors: Vec<Anchor>,
@@ -31,7 +29,7 @@ impl Ssd {
     }
 
     pub(super) fn new() -> Ssd {
-        Ssd { anchors: anchors() }
+        Ssd { anchors: SsdAnchors::default().boxes() }
     }
 
     pub(super) fn decode(
@@ -50,7 +48,7 @@ impl Ssd {
             for (class, &logit) in logits.iter().enumerate().skip(1) {
                 if logit >= threshold {
                     let score = 1.0 / (1.0 + (-logit).exp());
-                    candidates.push(Candidate { rect: decode_box(*code, *anchor), score, class });
+                    candidates.push(Candidate { rect: BoxCoder::SSD.decode(*code, *anchor), score, class });
                 }
             }
         }
@@ -58,50 +56,9 @@ impl Ssd {
     }
 }
 
-fn decode_box([ty, tx, th, tw]: [f32; 4], [ay, ax, ah, aw]: Anchor) -> Rect {
-    let (cy, cx) = (ty / 10.0 * ah + ay, tx / 10.0 * aw + ax);
-    let (h, w) = ((th / 5.0).exp() * ah, (tw / 5.0).exp() * aw);
-    Rect::from_centre([cx, cy, w, h])
-}
-
-fn anchors() -> Vec<Anchor> {
-    let mut anchors = Vec::with_capacity(ANCHORS);
-    let scale = |layer: usize| if layer < 6 { 0.2 + 0.75 * layer as f32 / 5.0 } else { 1.0 };
-    for layer in 0..6 {
-        let grid = 300usize.div_ceil(16 << layer);
-        let s = scale(layer);
-        let shapes = if layer == 0 {
-            vec![(1.0, 0.1), (2.0, s), (0.5, s)]
-        } else {
-            let ratios = [1.0, 2.0, 0.5, 3.0, 0.3333f32];
-            let between = (s * scale(layer + 1)).sqrt();
-            ratios.iter().map(|&ratio| (ratio, s)).chain([(1.0, between)]).collect()
-        };
-        for cell in 0..grid * grid {
-            let [y, x] = [cell / grid, cell % grid].map(|i| (i as f32 + 0.5) / grid as f32);
-            anchors.extend(shapes.iter().map(|&(ratio, s)| [y, x, s / ratio.sqrt(), s * ratio.sqrt()]));
-        }
-    }
-    anchors
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn anchors_follow_the_generator() {
-        let anchors = anchors();
-        assert_eq!(anchors.len(), ANCHORS);
-        // First cell of the 19 x 19 grid: the small square, then twice as wide as high.
-        assert_eq!(anchors[0], [0.5 / 19.0, 0.5 / 19.0, 0.1, 0.1]);
-        assert!(
-            (anchors[1][3] / anchors[1][2] - 2.0).abs() < 1e-6 && (anchors[1][2] * anchors[1][3] - 0.04).abs() < 1e-6
-        );
-        // The last cell is the whole picture; its last anchor has the scale between 0.95 and 1.
-        assert_eq!(anchors[ANCHORS - 1][..2], [0.5, 0.5]);
-        assert!((anchors[ANCHORS - 1][2] - 0.95f32.sqrt()).abs() < 1e-6);
-    }
 
     #[test]
     fn one_box_among_background() {

@@ -3,6 +3,7 @@
 mod bench;
 mod chromium;
 mod clips;
+mod expect;
 mod golden;
 mod lint;
 mod models;
@@ -38,6 +39,9 @@ cargo xtask <task>
       --backend NAME            reference, cpu or webgpu; reference and cpu by default
       --operator NAME, --case PART  only these
       --verbose                 what became of each case
+  expect DIR [OPTIONS]      TFLite models with pictures and expected outputs, as a table
+      --backend NAME            reference, cpu or webgpu; cpu and webgpu by default
+      --model PART              only these
   bench [ARGUMENTS]         kernels and networks, in Chromium
   bench --peers [ARGUMENTS] the race against other engines, in Chromium
   help                      this page
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
         "models" => models::task(),
         "golden" => golden::task(rest),
         "onnx" => onnx::task(rest),
+        "expect" => expect::task(rest),
         "bench" => bench::task(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}\nparts of `test`: {}", test::names());

@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::formats::lower::{self, StridedSliceMasks, TransposedConv};
 use crate::graph::ValueId;
 use crate::ops::{
-    ArgMax, BatchNorm, BinaryKind, Cast, Concat, Conv2d, DepthwiseConv2d, Epilogue, Gather, MatMul, PadMode, Pool2d,
-    PoolKind, Softmax, TopK, Unary,
+    ArgMax, BatchNorm, BinaryKind, Cast, Concat, Conv2d, DepthwiseConv2d, Epilogue, Gather, MatMul, NonMaxSuppression,
+    PadMode, Pool2d, PoolKind, Softmax, TopK, Unary,
 };
 use crate::shape::Shape;
 
@@ -152,6 +152,9 @@ impl Rule<'_, '_> {
                 let k = usize::try_from(k).map_err(|_| Error::invalid(format!("top-k with k = {k}")))?;
                 return self.lowering.push(name, TopK { k }, &[x]);
             }
+            "NonMaxSuppressionV2" | "NonMaxSuppressionV3" | "NonMaxSuppressionV4" | "NonMaxSuppressionV5" => {
+                return self.suppress();
+            }
             "ArgMax" | "ArgMin" => {
                 let [mut x, axis] = self.operands()?;
                 let axis = self.lowering.int(axis, "dimension")? as isize;
@@ -182,6 +185,34 @@ impl Rule<'_, '_> {
             }
             op => return Err(Error::unsupported(format!("the TensorFlow operation {op:?} is not supported"))),
         }])
+    }
+
+    /// Suppression: indices; since version 4 padded on demand, with their number; in version 5 soft, with scores.
+    fn suppress(&mut self) -> Result<Vec<ValueId>> {
+        let [boxes, scores, most, settings @ ..] = self.inputs else {
+            return Err(Error::mismatch("wrong number of inputs", "at least 3", self.inputs.len()));
+        };
+        let setting = |i: usize, what: &str, default: f64| match settings.get(i) {
+            Some(value) => self.lowering.number(*value, what),
+            None => Ok(default),
+        };
+        let most = self.lowering.number(*most, "max_output_size")?.clamp(0.0, 1e6) as usize;
+        let op = NonMaxSuppression {
+            max_output: most,
+            iou_threshold: setting(0, "iou_threshold", 0.5)? as f32,
+            score_threshold: setting(1, "score_threshold", f64::NEG_INFINITY)? as f32,
+            soft_sigma: setting(2, "soft_nms_sigma", 0.0)? as f32,
+            centred: false,
+        };
+        let padded = self.node.flag("pad_to_max_output_size")?.then_some(most);
+        let [indices, scores, count] = self.lowering.suppress(self.name, [*boxes, *scores], op, padded)?[..] else {
+            return Err(Error::invalid("suppression has three results"));
+        };
+        Ok(match self.node.op {
+            "NonMaxSuppressionV5" => vec![indices, scores, count],
+            "NonMaxSuppressionV4" => vec![indices, count],
+            _ => vec![indices],
+        })
     }
 
     /// Whether the node's layout is NCHW: such operations run between two transpositions, as tfjs' own do.

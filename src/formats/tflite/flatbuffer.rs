@@ -137,9 +137,16 @@ impl<'a> Table<'a> {
         (0..v.len).map(|i| v.file.bytes(v.start + 4 * i).map(i32::from_le_bytes)).collect()
     }
 
-    /// Number of elements of a vector of numbers of `element` bytes; 0 if absent.
-    pub fn vector_len(self, index: usize, element: usize) -> Result<usize> {
-        Ok(self.vector(index, element)?.map_or(0, |v| v.len))
+    /// Floats; empty if absent.
+    pub fn floats(self, index: usize) -> Result<Vec<f32>> {
+        let Some(v) = self.vector(index, 4)? else { return Ok(Vec::new()) };
+        (0..v.len).map(|i| v.file.bytes(v.start + 4 * i).map(f32::from_le_bytes)).collect()
+    }
+
+    /// 64-bit integers; empty if absent.
+    pub fn longs(self, index: usize) -> Result<Vec<i64>> {
+        let Some(v) = self.vector(index, 8)? else { return Ok(Vec::new()) };
+        (0..v.len).map(|i| v.file.bytes(v.start + 8 * i).map(i64::from_le_bytes)).collect()
     }
 
     /// A vector of tables; empty if absent.

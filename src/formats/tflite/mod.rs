@@ -1,20 +1,28 @@
-//! TensorFlow Lite: a flatbuffer with the graph and its weights, float32 or float16.
+//! TensorFlow Lite: a flatbuffer with the graph and its weights.
 //!
-//! float16 constants stand behind `DEQUANTIZE`, which disappears. Models with integer arithmetic are refused with an
-//! error that names the operator and the tensor.
+//! float16 constants stand behind `DEQUANTIZE`, which disappears. Quantised models (uint8, int8, int16) become networks of
+//! reals: weights are dequantised at load, and every activation is clamped to what its integers can express, for that is
+//! often the only activation function there is. Nothing is rounded in between; how near that comes to integer arithmetic is
+//! measured by `cargo xtask expect`. A quantised uint8 input takes bytes, as pictures have them; other quantised inputs and
+//! all quantised outputs are the reals themselves.
 
 mod flatbuffer;
+mod flexbuffer;
+mod kernel;
 mod ops;
+mod quantisation;
 mod schema;
 
 use std::collections::HashMap;
 
-use self::ops::KernelLayout;
-use self::schema::{Element, Model, OperatorDef};
+use self::kernel::KernelLayout;
+use self::schema::{Element, Model, OperatorDef, TensorDef};
 use super::lower::Lowering;
 use super::{ImportOptions, Imported};
 use crate::error::{Error, Result};
 use crate::graph::ValueId;
+use crate::ops::{Binary, BinaryKind, Cast};
+use crate::tensor::{DType, Tensor};
 
 /// Bytes 4 to 8 of every file.
 pub const IDENTIFIER: &[u8] = b"TFL3";
@@ -50,9 +58,8 @@ pub fn import(file: &[u8], options: &ImportOptions) -> Result<Imported> {
     for &input in &model.inputs {
         let tensor = &model.tensors[input];
         if needed.tensors[input] && importer.values[input].is_none() {
-            let declared = tensor.dims().and_then(|dims| Ok((tensor.dtype()?, dims)));
-            let (dtype, dims) = declared.map_err(|e| e.at(format!("input {:?}", tensor.name)))?;
-            importer.values[input] = Some(importer.lowering.input(tensor.name, dtype, dims)?);
+            let value = importer.input(tensor).map_err(|e| e.at(format!("input {:?}", tensor.name)))?;
+            importer.values[input] = Some(value);
         }
     }
     for (index, operator) in model.operators.iter().enumerate() {
@@ -92,13 +99,42 @@ struct Importer<'a> {
     model: &'a Model<'a>,
     /// The value of every tensor seen so far.
     values: Vec<Option<ValueId>>,
-    /// For every tensor the one that holds its data: itself, or the half-precision constant it was dequantised from.
+    /// For every tensor the one that holds its data: itself, or the constant it was dequantised from.
     widened: Vec<usize>,
     /// Kernels in their new layout. Each is rearranged once, straight from the file: weights are most of the memory.
     kernels: HashMap<(usize, KernelLayout), ValueId>,
 }
 
 impl Importer<'_> {
+    /// Declares an input: bytes become the reals that they stand for.
+    fn input(&mut self, tensor: &TensorDef) -> Result<ValueId> {
+        let (dtype, dims) = (tensor.dtype()?, tensor.dims()?);
+        let (Some(quantisation), Element::U8) = (tensor.quantised(), tensor.element) else {
+            return self.lowering.input(tensor.name, dtype, dims);
+        };
+        let (scale, zero) = quantisation.single()?;
+        let bytes = self.lowering.input(tensor.name, DType::U8, dims)?;
+        let name = |part: &str| format!("{}/{part}", tensor.name);
+        let [zero, scale] = [("zero", zero as f32), ("scale", scale)]
+            .map(|(part, v)| self.lowering.constant(&name(part), Tensor::scalar(v)));
+        let value = self.lowering.add(&name("float"), Cast { to: DType::F32 }, &[bytes])?;
+        let value = self.lowering.add(&name("shifted"), Binary::new(BinaryKind::Sub), &[value, zero])?;
+        self.lowering.add(&name("reals"), Binary::new(BinaryKind::Mul), &[value, scale])
+    }
+
+    /// What an operator's only result can express, if that may be less than what it computes.
+    fn range(&self, operator: &OperatorDef) -> Result<Option<[f32; 2]>> {
+        let [output] = operator.outputs[..] else { return Ok(None) };
+        let tensors = &self.model.tensors;
+        let Some(quantisation) = tensors[output].quantised() else { return Ok(None) };
+        // Constants are exact; only what was computed can reach further.
+        let alike = |&tensor: &usize| tensors[tensor].quantised().is_none_or(|q| q == quantisation);
+        if ops::is_within(operator.code) && operator.inputs.iter().flatten().all(alike) {
+            return Ok(None);
+        }
+        quantisation.range(tensors[output].element)
+    }
+
     /// The value of a tensor: computed before, or a constant of the file.
     fn value(&mut self, tensor: usize) -> Result<ValueId> {
         let tensor = self.widened[tensor];
@@ -139,7 +175,7 @@ impl Importer<'_> {
         }
         if let (ops::DEQUANTIZE, [Some(half)], [wide]) =
             (operator.code.builtin, &operator.inputs[..], &operator.outputs[..])
-            && tensors[*half].element == Element::F16
+            && (tensors[*half].element == Element::F16 || tensors[*half].quantised().is_some())
             && self.values[*half].is_none()
         {
             self.widened[*wide] = self.widened[*half];
@@ -157,7 +193,8 @@ impl Importer<'_> {
             });
             inputs.push(value.transpose().map_err(fail)?);
         }
-        let results = ops::lower(&mut self.lowering, layer, operator, &inputs).map_err(fail)?;
+        let range = self.range(operator).map_err(fail)?;
+        let results = ops::lower(&mut self.lowering, layer, operator, &inputs, range).map_err(fail)?;
         if results.len() < operator.outputs.len() {
             return Err(fail(Error::invalid(format!(
                 "the operator has {} results, but {} tensors for them",

@@ -1,16 +1,18 @@
 //! One rule per TensorFlow Lite operator. Option tables are read by field number, as in `schema.fbs`.
 
+use std::cell::Cell;
+
 use super::flatbuffer::Table;
+use super::flexbuffer;
 use super::schema::{OperatorCode, OperatorDef};
 use crate::error::{Error, Result};
-use crate::formats::lower::{self, Lowering, StridedSliceMasks, TransposedConv};
+use crate::formats::lower::{self, Detections, Lowering, StridedSliceMasks, TransposedConv};
 use crate::graph::ValueId;
 use crate::ops::{
-    ArgMax, Concat, Conv2d, DepthwiseConv2d, Epilogue, Gather, MatMul, PadMode, Pool2d, PoolKind, ReduceKind, Softmax,
-    TopK, Unary,
+    ArgMax, Concat, Conv2d, DepthwiseConv2d, Epilogue, Gather, MatMul, NonMaxSuppression, PadMode, Pool2d, PoolKind,
+    ReduceKind, Softmax, TopK, Unary,
 };
 use crate::shape::{Padding, Shape};
-use crate::tensor::{Data, Tensor};
 
 /// `BuiltinOperator` by number.
 #[rustfmt::skip]
@@ -34,62 +36,24 @@ const NAMES: [&str; 127] = [
     "BATCH_MATMUL",
 ];
 
-/// `BuiltinOperator` of what widens half-precision constants.
+/// `BuiltinOperator` of what widens half-precision constants, or makes reals of integers.
 pub const DEQUANTIZE: i32 = 6;
 
-/// How the kernel of an operator, always its operand 1, is laid out in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KernelLayout {
-    /// `[out, kh, kw, in]`, to become `[kh, kw, in, out]`.
-    Conv,
-    /// `[1, kh, kw, in * multiplier]`, to become `[kh, kw, in, multiplier]`.
-    Depthwise {
-        /// Input channels.
-        channels: usize,
-    },
-    /// `[out, kh, kw, in]`, to become `[kh, kw, out, in]`.
-    ConvTranspose,
-    /// `[out, in]`, to become `[in, out]`.
-    Dense,
-}
+/// Operators whose results lie among their operands: where both are quantised alike, nothing is out of range.
+#[rustfmt::skip]
+const WITHIN: [&str; 24] = [
+    "AVERAGE_POOL_2D", "CONCATENATION", "DEPTH_TO_SPACE", "DEQUANTIZE", "EXPAND_DIMS", "GATHER", "MAX_POOL_2D", "MAXIMUM", "MEAN",
+    "MINIMUM", "MIRROR_PAD", "PACK", "PAD", "REDUCE_MAX", "REDUCE_MIN", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR",
+    "SLICE", "SPACE_TO_DEPTH", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE", "UNPACK",
+];
 
-impl KernelLayout {
-    /// That of an operator whose first operand has this shape; `None` if it has no kernel.
-    pub fn of(code: OperatorCode, image: Option<&Shape>) -> Option<KernelLayout> {
-        match code.builtin {
-            3 => Some(KernelLayout::Conv),
-            4 => Some(KernelLayout::Depthwise { channels: image.and_then(|s| s.last().copied()).unwrap_or(0) }),
-            9 => Some(KernelLayout::Dense),
-            67 => Some(KernelLayout::ConvTranspose),
-            32 if code.custom == TRANSPOSE_BIAS => Some(KernelLayout::ConvTranspose),
-            _ => None,
-        }
-    }
-
-    /// The kernel in the graph's layout.
-    pub fn apply(self, kernel: Tensor) -> Result<Tensor> {
-        match self {
-            KernelLayout::Conv => hwio(&kernel),
-            KernelLayout::ConvTranspose => hwoi(&kernel),
-            KernelLayout::Dense => {
-                let [out, k] = kernel.shape().dims("[out, in]")?;
-                Tensor::new([k, out], Data::F32(transpose(kernel.as_f32()?, out, k)))
-            }
-            KernelLayout::Depthwise { channels } => {
-                // The order of elements is the one wanted already.
-                let [one, kh, kw, out] = kernel.shape().dims("[1, kh, kw, out]")?;
-                if one != 1 || channels == 0 || !out.is_multiple_of(channels) {
-                    let received = kernel.shape();
-                    return Err(Error::mismatch("the kernel does not fit the input's channels", channels, received));
-                }
-                kernel.reshape([kh, kw, channels, out / channels])
-            }
-        }
-    }
+/// Whether an operator's result lies among its operands.
+pub fn is_within(code: OperatorCode) -> bool {
+    WITHIN.contains(&name(code).as_str())
 }
 
 /// MediaPipe's transposed convolution with a bias.
-const TRANSPOSE_BIAS: &str = "Convolution2DTransposeBias";
+pub const TRANSPOSE_BIAS: &str = "Convolution2DTransposeBias";
 
 /// The operation's name, as the schema spells it.
 pub fn name(code: OperatorCode) -> String {
@@ -104,14 +68,20 @@ pub fn name(code: OperatorCode) -> String {
     }
 }
 
-/// Lowers an operator; its results, in order.
+/// Lowers an operator; its results, in order. `range` is what a quantised result can express.
 pub fn lower(
     lowering: &mut Lowering,
     name: &str,
     operator: &OperatorDef,
     inputs: &[Option<ValueId>],
+    range: Option<[f32; 2]>,
 ) -> Result<Vec<ValueId>> {
-    Rule { lowering, name, operator, inputs }.apply()
+    let clamped = Cell::new(false);
+    let mut results = Rule { lowering, name, operator, inputs, range, clamped: &clamped }.apply()?;
+    if let (Some([min, max]), false, Some(result)) = (range, clamped.get(), results.first_mut()) {
+        *result = lowering.add(&format!("{name}/range"), Unary::Clip { min, max }, &[*result])?;
+    }
+    Ok(results)
 }
 
 /// An operator about to be lowered.
@@ -120,6 +90,10 @@ struct Rule<'a, 'f> {
     name: &'a str,
     operator: &'a OperatorDef<'f>,
     inputs: &'a [Option<ValueId>],
+    /// What the (first) result can express, if it is quantised: 8 bits hold no more, so it is an activation, too.
+    range: Option<[f32; 2]>,
+    /// The activation has seen to it.
+    clamped: &'a Cell<bool>,
 }
 
 impl<'f> Rule<'_, 'f> {
@@ -156,15 +130,21 @@ impl<'f> Rule<'_, 'f> {
         self.operator.options
     }
 
+    /// The fused activation, narrowed to what the result can express.
     fn activation(&self, field: usize) -> Result<Option<Unary>> {
-        Ok(match self.byte(field)? {
-            0 => None,
-            1 => Some(Unary::Relu),
-            2 => Some(Unary::Clip { min: -1.0, max: 1.0 }),
-            3 => Some(Unary::Relu6),
-            4 => Some(Unary::Tanh),
+        let (unary, [low, high]) = match self.byte(field)? {
+            0 => (None, [f32::NEG_INFINITY, f32::INFINITY]),
+            1 => (Some(Unary::Relu), [0.0, f32::INFINITY]),
+            2 => (Some(Unary::Clip { min: -1.0, max: 1.0 }), [-1.0, 1.0]),
+            3 => (Some(Unary::Relu6), [0.0, 6.0]),
+            4 => return Ok(Some(Unary::Tanh)),
             other => return Err(Error::unsupported(format!("the fused activation {other}"))),
-        })
+        };
+        let Some([min, max]) = self.range else { return Ok(unary) };
+        self.clamped.set(true);
+        let (min, max) = (min.max(low), max.min(high));
+        // As written, where the range is no narrower.
+        Ok(if [min, max] == [low, high] { unary } else { Some(Unary::Clip { min, max: max.max(min) }) })
     }
 
     fn padding(&self, field: usize) -> Result<Padding> {
@@ -187,7 +167,7 @@ impl<'f> Rule<'_, 'f> {
     fn apply(mut self) -> Result<Vec<ValueId>> {
         let name = self.name;
         let op = match self.operator.code.builtin {
-            32 => return Ok(vec![self.custom()?]),
+            32 => return self.custom(),
             150 => "GELU",
             158 => "SIGN",
             n => usize::try_from(n).ok().and_then(|n| NAMES.get(n)).copied().unwrap_or_default(),
@@ -209,8 +189,8 @@ impl<'f> Rule<'_, 'f> {
             return Ok(vec![self.lowering.reduce(name, kind, x, &axes, keep)?]);
         }
         Ok(vec![match op {
-            // Of halves that were computed; constants and quantised tensors do not get here.
-            "DEQUANTIZE" => self.operand(0)?,
+            // Reals all the way; what is quantised is clamped to its range.
+            "DEQUANTIZE" | "QUANTIZE" => self.operand(0)?,
             "CONV_2D" => self.conv()?,
             "DEPTHWISE_CONV_2D" => self.depthwise()?,
             "TRANSPOSE_CONV" => self.conv_transpose()?,
@@ -298,6 +278,8 @@ impl<'f> Rule<'_, 'f> {
                 let k = usize::try_from(k).map_err(|_| Error::invalid(format!("top-k with k = {k}")))?;
                 return self.lowering.push(name, TopK { k }, &[x]);
             }
+            "NON_MAX_SUPPRESSION_V4" => return self.suppress(false),
+            "NON_MAX_SUPPRESSION_V5" => return self.suppress(true),
             "ARG_MAX" | "ARG_MIN" => {
                 let [mut x, axis] = self.operands()?;
                 let axis = self.lowering.int(axis, "dimension")? as isize;
@@ -476,11 +458,54 @@ impl<'f> Rule<'_, 'f> {
     }
 
     /// Custom operations.
-    fn custom(&mut self) -> Result<ValueId> {
-        let custom = self.operator.code.custom;
-        if custom != TRANSPOSE_BIAS {
-            return Err(Error::unsupported(format!("the custom operator {custom:?} is not supported")));
+    fn custom(&mut self) -> Result<Vec<ValueId>> {
+        match self.operator.code.custom {
+            TRANSPOSE_BIAS => Ok(vec![self.transpose_bias()?]),
+            "TFLite_Detection_PostProcess" => self.detections(),
+            other => Err(Error::unsupported(format!("the custom operator {other:?} is not supported"))),
         }
+    }
+
+    fn detections(&mut self) -> Result<Vec<ValueId>> {
+        let options = flexbuffer::numbers(self.operator.custom_options)?;
+        let given = |key: &str| options.iter().find(|(k, _)| *k == key).map(|(_, number)| *number);
+        let required = |key: &str| given(key).ok_or_else(|| Error::invalid(format!("the option {key:?} is missing")));
+        let count = |number: f64| number.clamp(0.0, 1e6) as usize;
+        let regular = given("use_regular_nms").unwrap_or(0.0) != 0.0;
+        let options = Detections {
+            most: count(required("max_detections")?),
+            classes_each: if regular { 1 } else { count(required("max_classes_per_detection")?) },
+            per_class: regular.then(|| count(given("detections_per_class").unwrap_or(100.0))),
+            classes: count(required("num_classes")?),
+            score: required("nms_score_threshold")? as f32,
+            iou: required("nms_iou_threshold")? as f32,
+            scales: [required("y_scale")?, required("x_scale")?, required("h_scale")?, required("w_scale")?]
+                .map(|s| s as f32),
+        };
+        let operands = self.operands()?;
+        self.lowering.detections(self.name, operands, &options)
+    }
+
+    /// `NON_MAX_SUPPRESSION_V4` and `V5`: indices, scores (V5) and their number, as many as asked for.
+    fn suppress(&mut self, soft: bool) -> Result<Vec<ValueId>> {
+        let (boxes, scores) = (self.operand(0)?, self.operand(1)?);
+        let number = |rule: &Self, i: usize, what: &str| rule.lowering.number(rule.operand(i)?, what);
+        let most = number(self, 2, "max_output_size")?.clamp(0.0, 1e6) as usize;
+        let op = NonMaxSuppression {
+            max_output: most,
+            iou_threshold: number(self, 3, "iou_threshold")? as f32,
+            score_threshold: number(self, 4, "score_threshold")? as f32,
+            soft_sigma: if soft { number(self, 5, "soft_nms_sigma")? as f32 } else { 0.0 },
+            centred: false,
+        };
+        let mut results = self.lowering.suppress(self.name, [boxes, scores], op, Some(most))?;
+        if !soft {
+            results.remove(1);
+        }
+        Ok(results)
+    }
+
+    fn transpose_bias(&mut self) -> Result<ValueId> {
         // TfLiteTransposeConvParams: padding (1 SAME, 2 VALID), width and height of the stride, as int32.
         let mut options =
             self.operator.custom_options.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]));
@@ -536,38 +561,6 @@ fn reduction(op: &str) -> Option<ReduceKind> {
     })
 }
 
-/// `[out, kh, kw, in]` as `[kh, kw, in, out]`.
-fn hwio(tensor: &Tensor) -> Result<Tensor> {
-    let [out, kh, kw, channels] = tensor.shape().dims("[out, kh, kw, in]")?;
-    let data = transpose(tensor.as_f32()?, out, kh * kw * channels);
-    Tensor::new([kh, kw, channels, out], Data::F32(data))
-}
-
-/// `[out, kh, kw, in]` as `[kh, kw, out, in]`.
-fn hwoi(tensor: &Tensor) -> Result<Tensor> {
-    let [out, kh, kw, channels] = tensor.shape().dims("[out, kh, kw, in]")?;
-    let (data, taps) = (tensor.as_f32()?, kh * kw);
-    let rows = (0..taps * out).map(|i| (i % out * taps + i / out) * channels);
-    let data = rows.flat_map(|start| &data[start..start + channels]).copied().collect();
-    Tensor::new([kh, kw, out, channels], Data::F32(data))
-}
-
-/// The transpose of a matrix, block by block: both sides stay in the cache.
-fn transpose(data: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    const BLOCK: usize = 32;
-    let mut out = vec![0.0; data.len()];
-    for top in (0..rows).step_by(BLOCK) {
-        for left in (0..columns).step_by(BLOCK) {
-            for column in left..(left + BLOCK).min(columns) {
-                for row in top..(top + BLOCK).min(rows) {
-                    out[column * rows + row] = data[row * columns + column];
-                }
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -581,27 +574,5 @@ mod tests {
         let known = [(83, "PACK"), (97, "RESIZE_NEAREST_NEIGHBOR"), (117, "HARD_SWISH"), (126, "BATCH_MATMUL")];
         known.iter().for_each(|&(code, op)| assert_eq!(named(code), op));
         assert_eq!((named(158).as_str(), named(-1).as_str()), ("SIGN", "builtin -1"));
-    }
-
-    #[test]
-    fn kernels_change_their_layout() {
-        // Element (o, y, x, i) is 1000 o + 100 y + 10 x + i.
-        let [out, kh, kw, channels] = [35, 2, 3, 4];
-        let digits = |n: usize, base: [usize; 3]| {
-            (n / (base[0] * base[1] * base[2]), n / (base[1] * base[2]) % base[0], n / base[2] % base[1], n % base[2])
-        };
-        let number = |o, y, x, i| (1000 * o + 100 * y + 10 * x + i) as f32;
-        let source =
-            (0..out * kh * kw * channels).map(|n| digits(n, [kh, kw, channels])).map(|(o, y, x, i)| number(o, y, x, i));
-        let source = Tensor::f32([out, kh, kw, channels], source.collect::<Vec<_>>()).unwrap();
-        let (a, b) = (hwio(&source).unwrap(), hwoi(&source).unwrap());
-        assert_eq!(a.shape().as_slice(), [kh, kw, channels, out]);
-        assert_eq!(b.shape().as_slice(), [kh, kw, out, channels]);
-        for n in 0..out * kh * kw * channels {
-            let (y, x, i, o) = digits(n, [kw, channels, out]);
-            assert_eq!(a.as_f32().unwrap()[n], number(o, y, x, i));
-            let (y, x, o, i) = digits(n, [kw, out, channels]);
-            assert_eq!(b.as_f32().unwrap()[n], number(o, y, x, i));
-        }
     }
 }

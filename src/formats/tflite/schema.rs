@@ -1,6 +1,7 @@
 //! The tables of TensorFlow Lite's schema (version 3, `schema.fbs`) that inference needs, by field number.
 
 use super::flatbuffer::{Flatbuffer, Table};
+use super::quantisation::Quantisation;
 use crate::error::{Error, Result};
 use crate::formats::{half, lower};
 use crate::shape::Shape;
@@ -84,8 +85,8 @@ pub struct TensorDef<'a> {
     pub name: &'a str,
     /// Element type in the file.
     pub element: Element,
-    /// There is a scale: the elements stand for reals.
-    pub quantised: bool,
+    /// There is a scale: integers stand for reals.
+    pub quantisation: Option<Quantisation>,
     shape: Vec<i32>,
     signature: Vec<i32>,
     buffer: usize,
@@ -161,7 +162,8 @@ impl<'a> Model<'a> {
         bytes.map(Some).ok_or_else(|| Error::invalid(format!("buffer {} leads outside the file", tensor.buffer)))
     }
 
-    /// The constant that a tensor is; `None` if it is computed. Halves become floats and 64-bit integers 32-bit ones.
+    /// The constant that a tensor is; `None` if it is computed. Halves and quantised
+    /// integers become floats, 64-bit integers 32-bit ones.
     pub fn constant(&self, tensor: &TensorDef) -> Result<Option<Tensor>> {
         let Some(bytes) = self.data(tensor)? else { return Ok(None) };
         if tensor.sparse {
@@ -182,6 +184,10 @@ impl<'a> Model<'a> {
                 bytes.len(),
             ));
         }
+        if let Some(quantisation) = tensor.quantised() {
+            let reals = quantisation.reals(&shape, integers(tensor.element, bytes))?;
+            return Tensor::new(shape, Data::F32(reals)).map(Some);
+        }
         let data = match tensor.element {
             Element::F32 => Data::F32(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()),
             Element::F16 => Data::F32(half::widen(bytes)),
@@ -191,7 +197,7 @@ impl<'a> Model<'a> {
                 let narrow = |b: &[u8; 8]| i64::from_le_bytes(*b).clamp(i32::MIN as i64, i32::MAX as i64) as i32;
                 Data::I32(bytes.as_chunks().0.iter().map(narrow).collect())
             }
-            Element::U8 | Element::Bool if !tensor.quantised => Data::U8(bytes.to_vec()),
+            Element::U8 | Element::Bool => Data::U8(bytes.to_vec()),
             _ => return Err(tensor.unsupported()),
         };
         Tensor::new(shape, data).map(Some)
@@ -200,14 +206,11 @@ impl<'a> Model<'a> {
 
 impl<'a> TensorDef<'a> {
     fn parse(table: Table<'a>) -> Result<TensorDef<'a>> {
-        let quantised = match table.table(4)? {
-            Some(quantisation) => quantisation.vector_len(2, 4)? > 0,
-            None => false,
-        };
+        let quantisation = table.table(4)?.map(Quantisation::parse).transpose()?.flatten();
         Ok(TensorDef {
             name: table.text(3)?,
             element: Element::parse(table.i8(1, 0)?),
-            quantised,
+            quantisation,
             shape: table.ints(0)?,
             signature: table.ints(7)?,
             buffer: table.u32(2)? as usize,
@@ -230,24 +233,38 @@ impl<'a> TensorDef<'a> {
         Ok(self.shape()?.iter().enumerate().map(|(i, &d)| if open(i) { None } else { Some(d) }).collect())
     }
 
-    /// The element type it has in a graph, or an error that names the tensor: quantised ones are not supported.
+    /// How its integers stand for reals, if they do.
+    pub fn quantised(&self) -> Option<&Quantisation> {
+        let integers = matches!(self.element, Element::U8 | Element::I8 | Element::I16 | Element::I32 | Element::I64);
+        self.quantisation.as_ref().filter(|_| integers)
+    }
+
+    /// The element type it has in a graph, or an error that names the tensor. What is quantised is computed as floats.
     pub fn dtype(&self) -> Result<DType> {
         if self.is_variable {
             return Err(Error::unsupported(format!("the variable tensor {:?}", self.name)));
         }
         match self.element {
+            _ if self.quantised().is_some() => Ok(DType::F32),
             Element::F32 | Element::F16 | Element::F64 => Ok(DType::F32),
             Element::I32 | Element::I64 => Ok(DType::I32),
-            Element::U8 | Element::Bool if !self.quantised => Ok(DType::U8),
+            Element::U8 | Element::Bool => Ok(DType::U8),
             _ => Err(self.unsupported()),
         }
     }
 
     fn unsupported(&self) -> Error {
-        let what = if self.quantised { "is quantised to" } else { "has elements of type" };
-        Error::unsupported(format!(
-            "the tensor {:?} {what} {:?}; use the float32 or float16 version of the model",
-            self.name, self.element
-        ))
+        Error::unsupported(format!("the tensor {:?} has elements of type {:?}", self.name, self.element))
+    }
+}
+
+/// The elements of integer data.
+fn integers(element: Element, bytes: &[u8]) -> Box<dyn Iterator<Item = i64> + '_> {
+    match element {
+        Element::I8 => Box::new(bytes.iter().map(|&b| b as i8 as i64)),
+        Element::I16 => Box::new(bytes.as_chunks().0.iter().map(|b| i16::from_le_bytes(*b) as i64)),
+        Element::I32 => Box::new(bytes.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b) as i64)),
+        Element::I64 => Box::new(bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b))),
+        _ => Box::new(bytes.iter().map(|&b| b as i64)),
     }
 }
