@@ -1,11 +1,14 @@
 //! Model files: TensorFlow.js graph models ([`tfjs`]), TensorFlow Lite ([`tflite`]) and ONNX (`onnx`, behind the cargo
-//! feature of that name), each lowered to a [`Graph`]; weights in [`safetensors`] files.
+//! feature of that name), each lowered to a [`Graph`]; weights in [`safetensors`] files; networks of layers and weights in
+//! Keras' files (`keras`, behind the feature of that name).
 //!
 //! Files come from anywhere, so nothing in them is trusted: every offset, length and shape is checked before memory is
 //! taken for it, graphs are walked without recursion, and whatever does not fit is an [`Error`] that names the node or
 //! the offset. Layouts are converted once, here: images are NHWC and kernels HWIO from then on.
 
 mod half;
+#[cfg(all(feature = "keras", not(target_arch = "wasm32")))]
+pub mod keras;
 mod lower;
 #[cfg(feature = "onnx")]
 pub mod onnx;

@@ -8,6 +8,8 @@ mod boxes;
 mod first_example;
 mod gradient;
 mod layer;
+#[cfg(feature = "keras")]
+mod model_file;
 mod network;
 mod pictures;
 mod set;
@@ -89,6 +91,8 @@ pub const FAMILIES: &[&str] = &[
     "optimizer",
     "training",
     "vision",
+    #[cfg(feature = "keras")]
+    "model_file",
 ];
 
 /// Runs one case; `None` if its family is not among [`FAMILIES`].
@@ -107,6 +111,8 @@ pub fn run(set: &Set, case: &Json, backend: &Backend) -> Option<Outcome> {
         "optimizer" => train::run_optimizer(set, case, backend, &mut outcome),
         "training" => train::run_training(set, case, backend, &mut outcome),
         "vision" => vision::run(set, case, backend, &mut outcome),
+        #[cfg(feature = "keras")]
+        "model_file" => model_file::run(set, case, backend, &mut outcome),
         _ => return None,
     };
     if let Err(error) = result {

@@ -56,6 +56,8 @@ const UNARY: &[(&str, Unary)] = &[
     ("celu", Unary::Celu { alpha: 1.0 }),
     ("sigmoid", Unary::Sigmoid),
     ("hard_sigmoid", Unary::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 }),
+    // What Keras 2 calls hard_sigmoid; its files are read so.
+    ("hard_sigmoid_keras2", Unary::HardSigmoid { alpha: 0.2, beta: 0.5 }),
     ("sparse_sigmoid", Unary::HardSigmoid { alpha: 0.5, beta: 0.5 }),
     ("log_sigmoid", Unary::LogSigmoid),
     ("hard_silu", Unary::HardSwish),

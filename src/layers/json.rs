@@ -12,7 +12,8 @@
 //! Layers come in an order in which they can be applied. A tensor is a layer's name (its first call, its first output)
 //! or `[name, call, output]`. An entry without a class applies a layer of that name once more. A model within a model
 //! has class Functional or Sequential and such an object as its configuration. In a Sequential model each layer takes
-//! the one before, and the first may bring the `input_shape` (or `batch_shape`) itself.
+//! the one before, and the first may bring the `input_shape` (or `batch_shape`) itself. What is written also tells the
+//! `output_shapes` of every call and the `layer_order` of Keras, which files need and reading passes over.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -295,6 +296,8 @@ impl Model {
                 map.insert("trainable".into(), entry.trainable.into());
             }
             map.insert("inbound".into(), call.inputs.iter().map(tensor).collect());
+            let shape = |sym: &Sym| json!(self.origins[sym.index()].dims.0);
+            map.insert("output_shapes".into(), call.outputs.iter().map(shape).collect());
             Json::Object(map)
         };
         let mut map = Map::new();
@@ -304,6 +307,7 @@ impl Model {
             map.insert("label".into(), label.into());
         }
         map.insert("layers".into(), self.calls.iter().enumerate().map(layer).collect());
+        map.insert("layer_order".into(), self.layer_names().collect());
         map.insert("inputs".into(), self.input_syms().iter().map(tensor).collect());
         map.insert("outputs".into(), self.output_syms().iter().map(tensor).collect());
         map
