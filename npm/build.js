@@ -46,11 +46,12 @@ if (types.status !== 0) process.exit(types.status ?? 1);
 
 // The threads of the pool import the glue by its address, and bundlers carry it along as a lone file: so it must be
 // one. The pool's script is folded in.
-for (const variant of ["simd", "relaxed", "threads"]) {
-  const folder = join(dist, "wasm", variant);
+const editions = (binary) => ["files", "models"].map((edition) => `${binary}-${edition}`);
+for (const name of ["simd", "relaxed", "threads", "webgpu"].flatMap(editions)) {
+  const folder = join(dist, "wasm", name);
   const glue = join(folder, "striate.js");
   if (!existsSync(glue)) {
-    console.warn(`dist/wasm/${variant} is missing: run \`cargo xtask build\``);
+    console.warn(`dist/wasm/${name} is missing: run \`cargo xtask build\``);
     continue;
   }
   const { outputFiles } = await build({
@@ -60,8 +61,8 @@ for (const variant of ["simd", "relaxed", "threads"]) {
     logOverride: { "empty-import-meta": "error" },
   });
   writeFileSync(glue, outputFiles[0].contents);
-  for (const name of readdirSync(folder)) {
-    if (name === "snippets" || name.endsWith(".d.ts")) rmSync(join(folder, name), { recursive: true });
+  for (const file of readdirSync(folder)) {
+    if (file === "snippets" || file.endsWith(".d.ts")) rmSync(join(folder, file), { recursive: true });
   }
 }
 

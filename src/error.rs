@@ -54,7 +54,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of the given kind; `message` says what is wrong and, if possible, what to do.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Box::new(Fields { kind, message: message.into(), layer: None, expected: None, received: None }))
+        #[inline(never)]
+        fn new(kind: ErrorKind, message: String) -> Error {
+            Error(Box::new(Fields { kind, message, layer: None, expected: None, received: None }))
+        }
+        new(kind, message.into())
     }
 
     /// A wrong value or a broken file.
@@ -69,10 +73,14 @@ impl Error {
 
     /// Shapes or dtypes that do not fit; both sides are kept as fields.
     pub fn mismatch(message: impl Into<String>, expected: impl fmt::Display, received: impl fmt::Display) -> Self {
-        let mut error = Self::new(ErrorKind::ShapeMismatch, message);
-        error.0.expected = Some(expected.to_string());
-        error.0.received = Some(received.to_string());
-        error
+        // Not generic: there are hundreds of calls with types of their own.
+        fn mismatch(message: String, expected: &dyn fmt::Display, received: &dyn fmt::Display) -> Error {
+            let mut error = Error::new(ErrorKind::ShapeMismatch, message);
+            error.0.expected = Some(expected.to_string());
+            error.0.received = Some(received.to_string());
+            error
+        }
+        mismatch(message.into(), &expected, &received)
     }
 
     /// Out of memory, or over a device limit.

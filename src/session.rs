@@ -283,6 +283,8 @@ impl Session {
             self.compiled.remove(0);
         }
         let executable = match &self.device {
+            // A binary for WebGPU has no door to this device: the kernels stay out of it.
+            Device::Cpu if !cfg!(feature = "cpu") => return Err(Error::unsupported("the CPU in a binary for WebGPU")),
             Device::Cpu => {
                 progress(Progress { done: 0, total: 1 });
                 let variables = self.variables.on_cpu(&self.graph)?;

@@ -70,10 +70,10 @@ function precache() {
   };
 }
 
-/** The engine's files carry the name of their variant, by which the service worker knows which of the three is in use. */
+/** The engine's files carry the name of their binary, by which the service worker knows which is in use. */
 function assetFileNames({ originalFileNames }) {
-  const variant = /wasm\/(simd|relaxed|threads)\//.exec(originalFileNames[0] ?? "")?.[1];
-  return `assets/${variant ? `wasm-${variant}-` : ""}[name]-[hash][extname]`;
+  const binary = /wasm\/((?:simd|relaxed|threads|webgpu)-(?:files|models))\//.exec(originalFileNames[0] ?? "")?.[1];
+  return `assets/${binary ? `wasm-${binary}-` : ""}[name]-[hash][extname]`;
 }
 
 export default defineConfig({

@@ -1,6 +1,7 @@
+import type { HostOptions } from "./begin.js";
 import { aborted, failure, throwIfAborted } from "./errors.js";
 import type { Loaded } from "./held.js";
-import type { HostOptions, NetHandle } from "./host.js";
+import type { NetHandle } from "./host.js";
 import type { Layer, SymbolicTensor, SymbolicTensors } from "./layers/tensor.js";
 import { Life } from "./life.js";
 import { type BuildOptions, buildFunctional, buildSequential, type Model, shapesOf } from "./model.js";
@@ -23,7 +24,7 @@ export interface EngineEventMap {
   restart: Event;
 }
 
-/** Starts an engine: finds out what the browser can do and loads the one WebAssembly binary that suits it. */
+/** Starts an engine: finds out what the browser can do and loads the WebAssembly binary that suits it. */
 export async function striate(options: EngineOptions = {}): Promise<Engine> {
   const { signal } = options;
   throwIfAborted(signal, "starting the engine");
@@ -67,7 +68,7 @@ export class Engine extends EventTarget {
   /** @internal */
   constructor(options: EngineOptions) {
     super();
-    const { backend = "auto", threads, variant, worker, allowSoftwareAdapter, assets, onProgress } = options;
+    const { backend = "auto", threads, variant, edition, worker, allowSoftwareAdapter, assets, onProgress } = options;
     if (!["auto", "webgpu", "wasm"].includes(backend)) {
       throw failure("invalid", "no such backend", { expected: "auto, webgpu or wasm", received: String(backend) });
     }
@@ -80,7 +81,11 @@ export class Engine extends EventTarget {
     if (variant !== undefined && !["simd", "relaxed", "threads"].includes(variant)) {
       throw failure("invalid", "no such binary", { expected: "simd, relaxed or threads", received: String(variant) });
     }
+    if (edition !== undefined && !["files", "models"].includes(edition)) {
+      throw failure("invalid", "no such edition", { expected: "files or models", received: String(edition) });
+    }
     if (threads !== undefined) this.#options.threads = threads;
+    if (edition !== undefined) this.#options.edition = edition;
     if (variant !== undefined) this.#options.variant = variant;
     if (assets !== undefined) this.#options.assets = folder(assets);
     forgotten.register(this, this.#held, this);

@@ -1,18 +1,18 @@
 import { transfer } from "comlink";
+import { type Begun, begin, beginBeside, type HostOptions } from "./begin.js";
 import { type ErrorFields, failure, fieldsOf } from "./errors.js";
-import { chooseVariant, features, threadCount } from "./features.js";
 import { BITMAP, close, type Frame, PixelReader } from "./image.js";
 import type { Json } from "./layers/arguments.js";
 import { joinWeights } from "./models.js";
 import { type Batches, BatchList, Loader, type Round } from "./training/loader.js";
 import { type Limit, type Ran, run } from "./training/loop.js";
 import type { Samples } from "./training/samples.js";
+import { isTrap, orTrap } from "./traps.js";
 import type {
-  Backend,
   Detection,
   DetectOptions,
+  Edition,
   EngineInfo,
-  EngineOptions,
   LoadOptions,
   ModelFormat,
   ModelSummary,
@@ -21,16 +21,9 @@ import type {
   TensorData,
   TensorInfo,
   TensorOutput,
-  Variant,
   WeightInfo,
 } from "./types.js";
-import { loadWasm, type Wasm, type WasmAugmenter, type WasmModel, type WasmNet, type WasmRuntime } from "./wasm.js";
-
-/** The options that cross to a worker. */
-export type HostOptions = Pick<EngineOptions, "backend" | "allowSoftwareAdapter" | "variant"> & {
-  threads?: number | false;
-  assets?: string;
-};
+import type { ModelsRuntime, WasmAugmenter, WasmModel, WasmNet } from "./wasm.js";
 
 /** What to take from a model file, and how. */
 export interface Importing {
@@ -75,20 +68,18 @@ export type Reply<T> =
   | { ok: true; value: T; losses: number }
   | { ok: false; error: ErrorFields; fatal: boolean; losses: number };
 
-/** How long the thread pool may take to start before the engine goes on without. */
-const POOL_TIMEOUT = 10_000;
-
 /** Every WebGPU device takes textures this wide and high; larger photos go by way of a canvas. */
 const MAX_TEXTURE = 8192;
 
-/** The WebGPU backend must win the probe by this much: its results still have to be read back. */
-const GPU_ADVANTAGE = 1.1;
-
-/** The engine's inside: owns the WebAssembly instance and the networks. Lives in the worker, or in place. */
+/** The engine's inside: owns the WebAssembly instances and the networks. Lives in the worker, or in place. */
 export class Host {
-  #wasm: Wasm | undefined;
-  #runtime: WasmRuntime | undefined;
-  #backend: Backend = "wasm";
+  #options: HostOptions = {};
+  #onProgress: OnProgress | undefined;
+  /** The edition that the engine started with. */
+  #first: Begun<Edition> | undefined;
+  /** The editions in use: the other begins when something first asks for it. */
+  #sides: { [E in Edition]?: Promise<Begun<E>> } = {};
+  #started: Begun<Edition>[] = [];
   #nets = new Map<number, { net: WasmNet | WasmModel; losses: number }>();
   /** Samples to train on. */
   #loaders = new Map<number, Loader>();
@@ -100,14 +91,15 @@ export class Host {
   /** Loads the binary and picks the backend. */
   start(options: HostOptions, onProgress?: OnProgress): Promise<Reply<Omit<EngineInfo, "worker">>> {
     return this.#reply(async () => {
+      this.#options = options;
+      this.#onProgress = onProgress;
       const notes: string[] = [];
-      const { wasm, variant, threads } = await loadBest(options, notes, onProgress);
-      this.#wasm = wasm;
-      const { backend, runtime } = await chooseBackend(wasm, options, notes);
-      this.#runtime = runtime;
-      this.#backend = backend;
+      const { edition = "files" } = options;
+      const first: Begun<Edition> = await this.#keepSide(edition, begin(edition, options, notes, onProgress));
+      this.#first = first;
+      const { backend, binary, threads, runtime } = first;
       const adapter = runtime.adapter();
-      return { backend, variant, threads, notes, ...(adapter ? { adapter } : {}) };
+      return { backend, variant: binary, threads, notes, ...(adapter ? { adapter } : {}) };
     });
   }
 
@@ -121,7 +113,8 @@ export class Host {
   ): Promise<Reply<NetHandle>> {
     return this.#reply(async () => {
       const shapes = inputShapes && JSON.stringify(inputShapes);
-      const net = this.#started().load(format, model, joinWeights(weights), outputs, shapes);
+      const { runtime } = await this.#side("files");
+      const net = runtime.load(format, model, joinWeights(weights), outputs, shapes);
       try {
         await net.prepare((loaded, total) => onProgress?.({ stage: "compile", loaded, total }));
         const id = this.#nextId++;
@@ -138,7 +131,7 @@ export class Host {
   /** Builds a model of its JSON; `nested` are models within it whose weights it takes over. */
   build(json: string, nested: { path: string; id: number }[] = []): Promise<Reply<ModelHandle>> {
     return this.#reply(async () => {
-      const model = this.#started().build(json);
+      const model = (await this.#builder()).build(json);
       try {
         for (const { path, id } of nested) model.adopt(path, await this.#synced(id));
         return this.#keep(model);
@@ -151,12 +144,12 @@ export class Host {
 
   /** Builds a network of the zoo with options as JSON. */
   zoo(name: string, options: string): Promise<Reply<ModelHandle>> {
-    return this.#reply(async () => this.#keep(this.#started().zoo(name, options)));
+    return this.#reply(async () => this.#keep((await this.#builder()).zoo(name, options)));
   }
 
   /** Names of the zoo's networks. */
   zooNames(): Promise<Reply<string[]>> {
-    return this.#reply(async () => this.#started().zooNames());
+    return this.#reply(async () => (await this.#builder()).zooNames());
   }
 
   /** A classifier without dense layers. */
@@ -167,7 +160,7 @@ export class Host {
   /** The shapes of a model's outputs. */
   shapes(json: string): Promise<Reply<(number | null)[][]>> {
     return this.#reply(async () => {
-      const model = this.#started().build(json);
+      const model = (await this.#builder()).build(json);
       const { outputs } = describe(model);
       model.free();
       return outputs.map(({ shape }) => shape);
@@ -221,8 +214,9 @@ export class Host {
   /** Keeps augmentations. */
   augmenter(json: string): Promise<Reply<number>> {
     return this.#reply(async () => {
-      this.#started();
-      this.#augmenters.set(this.#nextId, new (this.#wasm as Wasm).Augmenter(json));
+      const { Augmenter } = (await this.#side("files")).wasm;
+      if (!Augmenter) throw failure("internal", "the binary for files has no augmentations");
+      this.#augmenters.set(this.#nextId, new Augmenter(json));
       return this.#nextId++;
     });
   }
@@ -296,7 +290,7 @@ export class Host {
     return this.#reply(async () => {
       try {
         const net = this.#net(id);
-        if (this.#backend === "webgpu" && Math.max(frame.width, frame.height) <= MAX_TEXTURE) {
+        if (this.#first?.backend === "webgpu" && Math.max(frame.width, frame.height) <= MAX_TEXTURE) {
           const found = await detectOnGpu(net, frame, options);
           if (found) return found;
         }
@@ -326,13 +320,38 @@ export class Host {
   dispose(): void {
     for (const id of [...this.#nets.keys()]) this.free(id);
     for (const id of [...this.#loaders.keys(), ...this.#augmenters.keys()]) this.shut(id);
-    this.#runtime?.free();
-    this.#runtime = undefined;
+    for (const { runtime } of this.#started.splice(0)) runtime.free();
+    this.#first = undefined;
+    this.#sides = {};
   }
 
-  #started(): WasmRuntime {
-    if (this.#runtime) return this.#runtime;
-    throw failure("invalid", "the engine has not started");
+  /** The edition for this work; begins it if need be. */
+  #side<E extends Edition>(edition: E): Promise<Begun<E>> {
+    const first = this.#first;
+    if (!first) return Promise.reject(failure("invalid", "the engine has not started"));
+    const known = this.#sides[edition] as Promise<Begun<E>> | undefined;
+    return known ?? this.#keepSide(edition, beginBeside(first, edition, this.#options, this.#onProgress));
+  }
+
+  #keepSide<E extends Edition>(edition: E, beginning: Promise<Begun<E>>): Promise<Begun<E>> {
+    const sides = this.#sides as { [key in Edition]?: Promise<Begun<E>> };
+    const side = beginning.then(
+      (begun) => {
+        this.#started.push(begun);
+        return begun;
+      },
+      (error) => {
+        // The next call tries again: the network may be back.
+        delete sides[edition];
+        throw error;
+      },
+    );
+    sides[edition] = side;
+    return side;
+  }
+
+  async #builder(): Promise<ModelsRuntime> {
+    return (await this.#side("models")).runtime;
   }
 
   #keep(model: WasmModel): ModelHandle {
@@ -397,7 +416,7 @@ export class Host {
 
   /** A trap with a panic behind it is a fault of striate; without one the allocator gave up. */
   #trapFields(trap: WebAssembly.RuntimeError | RangeError): ErrorFields {
-    const panic = this.#wasm?.lastPanic();
+    const panic = this.#started.map(({ wasm }) => wasm.lastPanic()).find(Boolean);
     return panic
       ? { code: "internal", message: `internal error, please report it: ${panic}` }
       : {
@@ -418,35 +437,6 @@ function buffersOf(tensors: { data?: unknown }[]): ArrayBuffer[] {
   return buffers.filter((buffer) => buffer instanceof ArrayBuffer);
 }
 
-/**
- * The work's result; or the trap that ended it in the middle of something asynchronous, which surfaces as an uncaught
- * error of this place and leaves the work's own promise pending for good.
- */
-async function orTrap<T>(work: () => Promise<T>): Promise<T> {
-  if (typeof globalThis.addEventListener !== "function") return work();
-  const listening = new AbortController();
-  const trapped = new Promise<never>((_, reject) => {
-    const stop = (event: Event, error: unknown) => {
-      if (!(error instanceof WebAssembly.RuntimeError)) return;
-      event.preventDefault();
-      reject(error);
-    };
-    const { signal } = listening;
-    globalThis.addEventListener("error", (event) => stop(event, event.error), { signal });
-    globalThis.addEventListener("unhandledrejection", (event) => stop(event, event.reason), { signal });
-  });
-  try {
-    return await Promise.race([work(), trapped]);
-  } finally {
-    listening.abort();
-  }
-}
-
-/** The WebAssembly instance stopped in the middle of its work and cannot be trusted any more. */
-function isTrap(thrown: unknown): thrown is WebAssembly.RuntimeError | RangeError {
-  return thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError;
-}
-
 /** Finds things in a frame that the browser holds, if it does hold it. */
 async function detectOnGpu(
   net: WasmNet,
@@ -461,84 +451,4 @@ async function detectOnGpu(
   } finally {
     bitmap.close();
   }
-}
-
-async function loadBest(
-  options: HostOptions,
-  notes: string[],
-  onProgress: OnProgress | undefined,
-): Promise<{ wasm: Wasm; variant: Variant; threads: number }> {
-  const found = features();
-  if (!found.simd) {
-    throw failure("unsupported", "striate needs WebAssembly SIMD: Chrome 91, Firefox 89, Safari 16.4 or later");
-  }
-  // Threads would sit idle beside a GPU that was asked for by name.
-  const threads = options.backend === "webgpu" ? 1 : threadCount(options.threads);
-  const variant = chooseVariant(found, threads, options.variant);
-  if (variant === "threads") {
-    try {
-      const wasm = await loadWasm(variant, options.assets, onProgress);
-      await within(POOL_TIMEOUT, wasm.initThreadPool?.(threads));
-      return { wasm, variant, threads };
-    } catch (error) {
-      notes.push(`the thread pool did not start (${(error as Error).message}); running on one thread`);
-    }
-  } else if (typeof options.threads === "number" && options.threads > 1 && found.noThreads) {
-    notes.push(`running on one thread: ${found.noThreads}`);
-  }
-  const single = chooseVariant(found, 1, options.variant);
-  return { wasm: await loadWasm(single, options.assets, onProgress), variant: single, threads: 1 };
-}
-
-function within<T>(milliseconds: number, work: Promise<T> | undefined): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout>;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer in ${milliseconds / 1000} s`)), milliseconds);
-  });
-  return Promise.race([Promise.resolve(work), late]).finally(() => clearTimeout(timer));
-}
-
-async function chooseBackend(
-  wasm: Wasm,
-  { backend = "auto", allowSoftwareAdapter = false }: HostOptions,
-  notes: string[],
-): Promise<{ backend: Backend; runtime: WasmRuntime }> {
-  if (backend === "wasm") return { backend, runtime: wasm.Runtime.cpu() };
-  if (backend === "webgpu") {
-    const missing = await noGpu(allowSoftwareAdapter);
-    if (missing) throw failure("unsupported", `${missing}. The backend "wasm" runs everywhere`);
-    return { backend, runtime: await wasm.Runtime.webgpu(allowSoftwareAdapter) };
-  }
-  const cpu = wasm.Runtime.cpu();
-  const missing = await noGpu(false);
-  if (missing) {
-    notes.push(missing);
-    return { backend: "wasm", runtime: cpu };
-  }
-  try {
-    const gpu = await wasm.Runtime.webgpu(false);
-    const [gpuTime, cpuTime] = [await gpu.probe(), await cpu.probe()];
-    const times = `${gpuTime.toFixed(1)} ms against ${cpuTime.toFixed(1)} ms`;
-    if (gpuTime * GPU_ADVANTAGE < cpuTime) {
-      cpu.free();
-      return { backend: "webgpu", runtime: gpu };
-    }
-    notes.push(`WebGPU lost the probe to WebAssembly, ${times}`);
-    gpu.free();
-  } catch (error) {
-    if (isTrap(error)) throw error;
-    notes.push(`WebGPU did not start: ${fieldsOf(error).message}`);
-  }
-  return { backend: "wasm", runtime: cpu };
-}
-
-/** Why there is no GPU to use, or nothing. */
-async function noGpu(allowSoftware: boolean): Promise<string | undefined> {
-  const { gpu } = (globalThis.navigator ?? {}) as { gpu?: GPU };
-  if (!gpu) return "WebGPU is not here: it needs a browser that has it, and a page on https or localhost";
-  const adapter = await gpu.requestAdapter().catch(() => null);
-  if (!adapter) return "WebGPU found no graphics adapter";
-  const software = adapter.info.isFallbackAdapter;
-  if (software && !allowSoftware) return "WebGPU has only a software adapter, which is slower than WebAssembly";
-  return undefined;
 }

@@ -1,6 +1,7 @@
 import { proxy, type Remote, releaseProxy, transfer, wrap } from "comlink";
+import type { HostOptions } from "./begin.js";
 import { errorFrom, failure } from "./errors.js";
-import type { Host, HostOptions, NetHandle, Reply } from "./host.js";
+import type { Host, NetHandle, Reply } from "./host.js";
 import type { Frame } from "./image.js";
 import type { Model } from "./models.js";
 import type { Column, Samples } from "./training/samples.js";

@@ -1,8 +1,17 @@
 /** Where networks run. */
 export type Backend = "webgpu" | "wasm";
 
-/** The WebAssembly binary in use. */
+/** Which WebAssembly to run on: plain SIMD, fused multiply-add besides, threads besides. */
 export type Variant = "simd" | "relaxed" | "threads";
+
+/** A WebAssembly binary: kernels of a {@link Variant}, or the WebGPU backend. */
+export type Binary = Variant | "webgpu";
+
+/**
+ * What a binary can do besides running networks: read model files (and find things in pictures), or build and train
+ * models of layers and of the zoo.
+ */
+export type Edition = "files" | "models";
 
 /** How far a long piece of work has come. */
 export interface Progress {
@@ -38,6 +47,11 @@ export interface EngineOptions {
    * the page can run.
    */
   variant?: Variant;
+  /**
+   * What to load at the start: `"files"` (default) reads model files, `"models"` builds and trains. The other is loaded when
+   * it is first needed.
+   */
+  edition?: Edition;
   /** `false` runs the engine in place and not in a worker of its own. Default: `true` where there are workers. */
   worker?: boolean;
   /** Lets WebGPU run on a software adapter (for tests: correct, slow). `"auto"` never chooses one. */
@@ -67,8 +81,8 @@ export interface AdapterInfo {
 export interface EngineInfo {
   /** Where networks run. */
   backend: Backend;
-  /** The WebAssembly binary in use (on both backends). */
-  variant: Variant;
+  /** The WebAssembly binary in use. */
+  variant: Binary;
   /** Threads of the wasm backend. */
   threads: number;
   /** The engine lives in a worker of its own. */

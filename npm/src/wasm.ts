@@ -3,13 +3,14 @@
 import { failure } from "./errors.js";
 import type {
   AdapterInfo,
+  Binary,
   Detection,
+  Edition,
   OnProgress,
   Report,
   TensorData,
   TensorInfo,
   TensorOutput,
-  Variant,
 } from "./types.js";
 
 /** A network on the wasm side. Its methods take turns: a call during another throws. */
@@ -82,6 +83,11 @@ export interface WasmRuntime {
   adapter(): AdapterInfo | undefined;
   /** Milliseconds that one run of a small convolution network takes. */
   probe(): Promise<number>;
+  free(): void;
+}
+
+/** A device that runs model files. */
+export interface FilesRuntime extends WasmRuntime {
   /** `inputShapes` are dimensions by name, as JSON. */
   load(
     format: string,
@@ -90,12 +96,21 @@ export interface WasmRuntime {
     outputs: string[] | undefined,
     inputShapes: string | undefined,
   ): WasmNet;
+}
+
+/** A device that models are built on. */
+export interface ModelsRuntime extends WasmRuntime {
   /** Builds a model of its JSON. */
   build(json: string): WasmModel;
   /** A network of the zoo, with options as JSON. */
   zoo(name: string, options: string): WasmModel;
   zooNames(): string[];
-  free(): void;
+}
+
+/** The device of each edition. */
+export interface Runtimes {
+  files: FilesRuntime;
+  models: ModelsRuntime;
 }
 
 /** Augmentations. */
@@ -106,58 +121,100 @@ export interface WasmAugmenter {
 }
 
 /** The module that wasm-bindgen writes. */
-export interface Wasm {
+export interface Wasm<E extends Edition = Edition> {
   default(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
   /** Only in the `threads` binary. */
   initThreadPool?(threads: number): Promise<void>;
   /** The message of the panic that stopped the module, if one did. */
   lastPanic(): string | undefined;
-  Augmenter: new (json: string) => WasmAugmenter;
+  /** Only in the edition `files`: there is no room in the other. */
+  Augmenter?: new (
+    json: string,
+  ) => WasmAugmenter;
   Runtime: {
-    cpu(): WasmRuntime;
-    webgpu(allowSoftware: boolean): Promise<WasmRuntime>;
+    /** Not in the `webgpu` binary. */
+    cpu?(): Runtimes[E];
+    /** Only in the `webgpu` binary. */
+    webgpu?(allowSoftware: boolean): Promise<Runtimes[E]>;
   };
+}
+
+/** Where a binary lies. */
+interface Files {
+  glue: URL;
+  binary: URL;
 }
 
 // Each address is written out so that Vite, webpack and other bundlers see it and carry the file along. The glue is an
 // asset too and not a module of the bundle: the threads of the pool import it by its address.
-const BESIDE: Record<Variant, { glue: URL; binary: URL }> = {
+const BESIDE: Record<Binary, Record<Edition, Files>> = {
   simd: {
-    glue: new URL("./wasm/simd/striate.js", import.meta.url),
-    binary: new URL("./wasm/simd/striate_bg.wasm", import.meta.url),
+    files: {
+      glue: new URL("./wasm/simd-files/striate.js", import.meta.url),
+      binary: new URL("./wasm/simd-files/striate_bg.wasm", import.meta.url),
+    },
+    models: {
+      glue: new URL("./wasm/simd-models/striate.js", import.meta.url),
+      binary: new URL("./wasm/simd-models/striate_bg.wasm", import.meta.url),
+    },
   },
   relaxed: {
-    glue: new URL("./wasm/relaxed/striate.js", import.meta.url),
-    binary: new URL("./wasm/relaxed/striate_bg.wasm", import.meta.url),
+    files: {
+      glue: new URL("./wasm/relaxed-files/striate.js", import.meta.url),
+      binary: new URL("./wasm/relaxed-files/striate_bg.wasm", import.meta.url),
+    },
+    models: {
+      glue: new URL("./wasm/relaxed-models/striate.js", import.meta.url),
+      binary: new URL("./wasm/relaxed-models/striate_bg.wasm", import.meta.url),
+    },
   },
   threads: {
-    glue: new URL("./wasm/threads/striate.js", import.meta.url),
-    binary: new URL("./wasm/threads/striate_bg.wasm", import.meta.url),
+    files: {
+      glue: new URL("./wasm/threads-files/striate.js", import.meta.url),
+      binary: new URL("./wasm/threads-files/striate_bg.wasm", import.meta.url),
+    },
+    models: {
+      glue: new URL("./wasm/threads-models/striate.js", import.meta.url),
+      binary: new URL("./wasm/threads-models/striate_bg.wasm", import.meta.url),
+    },
+  },
+  webgpu: {
+    files: {
+      glue: new URL("./wasm/webgpu-files/striate.js", import.meta.url),
+      binary: new URL("./wasm/webgpu-files/striate_bg.wasm", import.meta.url),
+    },
+    models: {
+      glue: new URL("./wasm/webgpu-models/striate.js", import.meta.url),
+      binary: new URL("./wasm/webgpu-models/striate_bg.wasm", import.meta.url),
+    },
   },
 };
 
 const HINT =
   "Serve the package's dist/ folder beside the bundle, or tell striate() where it lies with the option `assets`.";
 
-/** How often a binary was loaded here; a second life needs a module of its own. */
-let lives = 0;
+/** How often each binary was loaded here; a second life needs a module of its own. */
+const lives = new Map<string, number>();
 
 /** Fetches, compiles and starts a binary. */
-export async function loadWasm(
-  variant: Variant,
+export async function loadWasm<E extends Edition>(
+  name: Binary,
+  edition: E,
   assets: string | undefined,
   onProgress: OnProgress | undefined,
-): Promise<Wasm> {
+): Promise<Wasm<E>> {
   const files = assets
     ? {
-        glue: new URL(`wasm/${variant}/striate.js`, assets),
-        binary: new URL(`wasm/${variant}/striate_bg.wasm`, assets),
+        glue: new URL(`wasm/${name}-${edition}/striate.js`, assets),
+        binary: new URL(`wasm/${name}-${edition}/striate_bg.wasm`, assets),
       }
-    : BESIDE[variant];
+    : BESIDE[name][edition];
   const module = compile(files.binary, onProgress);
   // The glue keeps its instance for good: after a trap a fresh copy is imported under another query.
-  const address = lives++ === 0 ? files.glue.href : `${files.glue.href}?life=${lives}`;
-  const glue = import(/* @vite-ignore */ /* webpackIgnore: true */ address) as Promise<Wasm>;
+  const life = (lives.get(files.glue.href) ?? 0) + 1;
+  lives.set(files.glue.href, life);
+  const address = life === 1 ? files.glue.href : `${files.glue.href}?life=${life}`;
+  const glue = import(/* @vite-ignore */ /* webpackIgnore: true */ address) as Promise<Wasm<E>>;
   const [compiled, wasm] = await Promise.all([
     module,
     glue.catch((cause) => {

@@ -12,17 +12,18 @@ const DIST = join(import.meta.dirname, "../dist");
 
 /** The glue, but a network traps on an input that begins with 666, and somewhere in the event loop on 667. */
 const BROKEN = `
-  import init, { lastPanic, Model, Net, Runtime } from "/dist/wasm/relaxed/striate.js";
+  import * as striate from "/dist/wasm/relaxed-EDITION/striate.js";
+  const { default: init, Augmenter, lastPanic, Runtime } = striate;
   const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 5, 1, 3, 0, 0, 11];
   const { f: trap } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(bytes))).exports;
-  for (const { prototype } of [Net, Model]) {
+  for (const { prototype } of [striate.Net, striate.Model].filter(Boolean)) {
     const { predict } = prototype;
     prototype.predict = function (inputs) {
       if (inputs[0].data[0] === 666) trap();
       return inputs[0].data[0] === 667 ? new Promise(() => setTimeout(trap)) : predict.call(this, inputs);
     };
   }
-  export { lastPanic, Runtime, init as default };
+  export { Augmenter, lastPanic, Runtime, init as default };
 `;
 
 let server;
@@ -33,19 +34,24 @@ before(async () => {
     "/dist/": DIST,
     "/vendor/": VENDOR,
     "/images/": IMAGES,
-    "/html/wasm/relaxed/": `${DIST}/wasm/relaxed/`,
+    "/html/wasm/relaxed-files/": `${DIST}/wasm/relaxed-files/`,
   };
   server = await serve(
     { ...folders, "/broken/": DIST },
     {
       "/": (_, response) => html(response),
       ...modelRoutes(),
-      "/broken/wasm/relaxed/striate.js": (_, response) => {
-        response.writeHead(200, { "content-type": "text/javascript" });
-        response.end(BROKEN);
-      },
+      ...Object.fromEntries(
+        ["files", "models"].map((edition) => [
+          `/broken/wasm/relaxed-${edition}/striate.js`,
+          (_, response) => {
+            response.writeHead(200, { "content-type": "text/javascript" });
+            response.end(BROKEN.replace("EDITION", edition));
+          },
+        ]),
+      ),
       // The classic: a server's page for whatever it does not know, with status 200.
-      "/html/wasm/relaxed/striate_bg.wasm": (_, response) => html(response),
+      "/html/wasm/relaxed-files/striate_bg.wasm": (_, response) => html(response),
       "/html/worker.js": (_, response) => html(response),
     },
   );

@@ -10,7 +10,7 @@ const DIST = join(import.meta.dirname, "../dist");
 
 /** The glue, but a model traps when it predicts what begins with 666. */
 const BROKEN = `
-  import init, { lastPanic, Model, Runtime } from "/dist/wasm/simd/striate.js";
+  import init, { lastPanic, Model, Runtime } from "/dist/wasm/simd-models/striate.js";
   const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 5, 1, 3, 0, 0, 11];
   const { f: trap } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(bytes))).exports;
   const { predict } = Model.prototype;
@@ -29,7 +29,7 @@ before(async () => {
     { "/dist/": DIST, "/broken/": DIST },
     {
       "/": (_, response) => html(response),
-      "/broken/wasm/simd/striate.js": (_, response) => {
+      "/broken/wasm/simd-models/striate.js": (_, response) => {
         response.writeHead(200, { "content-type": "text/javascript" });
         response.end(BROKEN);
       },

@@ -146,7 +146,11 @@ impl Graph {
     /// Adds a node and returns its outputs. Values that are not of this graph are an error; shapes are checked by
     /// [`Graph::infer`].
     pub fn push(&mut self, name: impl Into<String>, op: impl Into<Op>, inputs: &[ValueId]) -> Result<Vec<ValueId>> {
-        let (name, op) = (name.into(), op.into());
+        self.push_node(name.into(), op.into(), inputs)
+    }
+
+    /// Not generic: a copy for every op and kind of name would be 20 KB of wasm.
+    fn push_node(&mut self, name: String, op: Op, inputs: &[ValueId]) -> Result<Vec<ValueId>> {
         if let Some(stranger) = inputs.iter().find(|v| v.index() >= self.values.len()) {
             return Err(Error::invalid(format!("input {} is not a value of this graph", stranger.0)).at(name));
         }

@@ -79,6 +79,10 @@ impl TypedGraph {
 
     /// Declares an input.
     pub fn input(&mut self, name: impl Into<String>, dtype: DType, dims: &Dims) -> ValueId {
+        self.declare(name.into(), dtype, dims)
+    }
+
+    fn declare(&mut self, name: String, dtype: DType, dims: &Dims) -> ValueId {
         let guess = |g: usize| {
             let dim = |(axis, d): (usize, &Option<usize>)| d.unwrap_or(GUESSES[(axis > 0) as usize][g]);
             TensorType::new(dtype, dims.iter().enumerate().map(dim).collect::<Shape>())
@@ -89,7 +93,10 @@ impl TypedGraph {
 
     /// Adds a constant.
     pub fn constant(&mut self, name: impl Into<String>, tensor: impl Into<Arc<Tensor>>) -> ValueId {
-        let tensor = tensor.into();
+        self.hold(name.into(), tensor.into())
+    }
+
+    fn hold(&mut self, name: String, tensor: Arc<Tensor>) -> ValueId {
         self.types.push([tensor.kind(), tensor.kind()]);
         self.graph.constant(name, tensor)
     }
@@ -103,7 +110,10 @@ impl TypedGraph {
 
     /// Adds a node and returns its outputs. Operands that do not fit are an error that names the node.
     pub fn push(&mut self, name: &str, op: impl Into<Op>, inputs: &[ValueId]) -> Result<Vec<ValueId>> {
-        let op = op.into();
+        self.push_node(name, op.into(), inputs)
+    }
+
+    fn push_node(&mut self, name: &str, op: Op, inputs: &[ValueId]) -> Result<Vec<ValueId>> {
         let infer = |guess: usize| {
             let operands: Vec<TensorType> = inputs.iter().map(|v| self.types[v.index()][guess].clone()).collect();
             op.operator().infer(&operands).map_err(|e| e.at(name))
@@ -116,7 +126,7 @@ impl TypedGraph {
 
     /// Adds a node with one output and returns that.
     pub fn add(&mut self, name: &str, op: impl Into<Op>, inputs: &[ValueId]) -> Result<ValueId> {
-        Ok(self.push(name, op, inputs)?[0])
+        Ok(self.push_node(name, op.into(), inputs)?[0])
     }
 
     /// Lets no gradient through a value.

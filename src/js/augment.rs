@@ -6,7 +6,6 @@ use serde_json::Value as Json;
 use wasm_bindgen::prelude::*;
 
 use super::convert;
-use super::runtime::parse;
 use crate::error::{Error, Result};
 use crate::tensor::{Data, Tensor};
 use crate::train::augment::{Augmentation, Pipeline, Sample};
@@ -35,7 +34,7 @@ impl Augmenter {
     #[wasm_bindgen(constructor)]
     pub fn new(json: &str) -> Result<Augmenter, JsValue> {
         let build = || -> Result<Augmenter> {
-            let Description { seed, steps } = serde_json::from_value(parse(json)?)
+            let Description { seed, steps } = serde_json::from_value(convert::parse(json)?)
                 .map_err(|e| Error::invalid(format!("these are no augmentations: {e}")))?;
             let step = |step: &Step| Augmentation::from_config(&step.class_name, &step.config);
             Ok(Augmenter { pipeline: Pipeline { steps: steps.iter().map(step).collect::<Result<_>>()?, seed } })

@@ -1,97 +1,26 @@
 //! Plain JavaScript values to and from this crate's.
 
 use js_sys::{Array, Float32Array, Int32Array, Object, Reflect, Uint8Array, Uint8ClampedArray};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Input, Output, Types};
-use crate::tensor::{DType, Data, Tensor, TensorType};
+use crate::graph::{Graph, Input};
+use crate::tensor::{Data, Tensor};
 
-/// The fields that cross to TypeScript (`ErrorFields`).
-#[derive(Serialize)]
-struct Fields<'a> {
-    code: &'static str,
-    message: String,
-    layer: Option<&'a str>,
-    expected: Option<&'a str>,
-    received: Option<&'a str>,
-}
+/// The largest size of an axis that memory could hold.
+const MAX_SIZE: f64 = u32::MAX as f64;
 
-/// An error as a plain object; its message is the whole sentence.
+/// An error as a plain object (`ErrorFields`); its message is the whole sentence.
 pub fn error(error: &Error) -> JsValue {
-    value(&Fields {
-        code: error.kind().code(),
-        message: error.to_string(),
-        layer: error.layer(),
-        expected: error.expected(),
-        received: error.received(),
-    })
+    let text = |text: Option<&str>| text.map_or(JsValue::UNDEFINED, JsValue::from_str);
+    object(&[
+        ("code", error.kind().code().into()),
+        ("message", error.to_string().into()),
+        ("layer", text(error.layer())),
+        ("expected", text(error.expected())),
+        ("received", text(error.received())),
+    ])
     .unwrap_or_else(|_| JsValue::from_str(error.message()))
-}
-
-/// A plain object of something serialisable.
-pub fn value(from: &impl Serialize) -> Result<JsValue> {
-    serde_wasm_bindgen::to_value(from).map_err(|e| Error::invalid(e.to_string()))
-}
-
-/// A struct of a plain object; `undefined` is the default.
-pub fn options<T: DeserializeOwned + Default>(from: JsValue) -> Result<T> {
-    if from.is_undefined() {
-        return Ok(T::default());
-    }
-    serde_wasm_bindgen::from_value(from).map_err(|e| Error::invalid(format!("wrong options: {e}")))
-}
-
-/// A declared input or output (`TensorInfo`).
-#[derive(Serialize)]
-pub struct Info<'a> {
-    name: &'a str,
-    dtype: &'static str,
-    shape: Vec<Option<usize>>,
-}
-
-/// `TensorInfo[]` for the declared inputs. An open dimension is `null`.
-pub fn inputs(graph: &Graph) -> Result<JsValue> {
-    let info = |input: &Input| Info {
-        name: &graph.values()[input.value.index()].name,
-        dtype: input.dtype.name(),
-        shape: input.dims.clone(),
-    };
-    infos(graph.inputs().iter().map(info).collect())
-}
-
-/// `TensorInfo[]` for the outputs: dimensions that follow the inputs' open ones are open too, and the shape is empty
-/// where no usual size fits.
-pub fn outputs(graph: &Graph) -> Result<JsValue> {
-    // Two sizes for what is open: the dimensions that come out different depend on it. A batch may be anything; an
-    // image has to be large enough for the network.
-    let both = |[a, b]: [usize; 2]| Some((open_as(graph, a)?, open_as(graph, b)?));
-    let types = [[1, 2], [256, 224], [1, 1]].into_iter().find_map(both);
-    let info = |output| info(output, types.as_ref());
-    infos(graph.outputs().iter().map(info).collect())
-}
-
-fn info<'a>(output: &'a Output, types: Option<&(Types, Types)>) -> Info<'a> {
-    let Some((a, b)) = types.map(|(a, b)| (&a[output.value], &b[output.value])) else {
-        return Info { name: &output.name, dtype: DType::F32.name(), shape: Vec::new() };
-    };
-    let shape = a.shape.iter().zip(b.shape.iter()).map(|(a, b)| (a == b).then_some(*a)).collect();
-    Info { name: &output.name, dtype: a.dtype.name(), shape }
-}
-
-/// The types with this size for every open dimension, if the network takes it.
-fn open_as(graph: &Graph, size: usize) -> Option<Types> {
-    let known = |i: &Input| TensorType::new(i.dtype, i.dims.iter().map(|d| d.unwrap_or(size)).collect::<Vec<_>>());
-    graph.infer(&graph.inputs().iter().map(known).collect::<Vec<_>>()).ok()
-}
-
-fn infos(infos: Vec<Info>) -> Result<JsValue> {
-    // `null` and not `undefined` for what is open: it survives JSON.
-    infos
-        .serialize(&serde_wasm_bindgen::Serializer::new().serialize_missing_as_null(true))
-        .map_err(|e| Error::invalid(e.to_string()))
 }
 
 /// Tensors of `{ data, shape? }[]`, one for each input of the graph.
@@ -114,8 +43,14 @@ fn tensor(graph: &Graph, input: &Input, value: &JsValue) -> Result<Tensor> {
 }
 
 fn dims(shape: JsValue) -> Result<Vec<usize>> {
-    serde_wasm_bindgen::from_value(shape)
-        .map_err(|e| Error::invalid(format!("a shape is a list of whole numbers: {e}")))
+    let size = |size: JsValue| {
+        let whole = size.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=MAX_SIZE).contains(n));
+        whole.map(|n| n as usize).ok_or_else(|| Error::invalid("a shape is a list of whole numbers"))
+    };
+    match shape.dyn_ref::<Array>() {
+        Some(list) => list.iter().map(size).collect(),
+        None => Err(Error::invalid("a shape is a list of whole numbers")),
+    }
 }
 
 fn elements(data: &JsValue) -> Result<Data> {
@@ -178,4 +113,9 @@ pub fn object(fields: &[(&str, JsValue)]) -> Result<JsValue> {
         Reflect::set(&object, &JsValue::from_str(key), value).map_err(|_| Error::invalid("a field cannot be set"))?;
     }
     Ok(object.into())
+}
+
+/// JSON that the TypeScript side wrote.
+pub fn parse(json: &str) -> Result<serde_json::Value> {
+    serde_json::from_str(json).map_err(|e| Error::invalid(format!("what arrived is not JSON: {e}")))
 }

@@ -3,23 +3,33 @@
 //! Errors leave as plain objects with the fields of [`crate::Error`]; the TypeScript side makes classes of them. A panic
 //! is a fault of this crate: its message is kept for [`last_panic`], and the page throws the instance away.
 
+#[cfg(feature = "files")]
 mod augment;
 mod convert;
+#[cfg(feature = "files")]
+mod declared;
+#[cfg(feature = "models")]
 mod model;
+#[cfg(feature = "files")]
 mod net;
 #[cfg(feature = "threads")]
 mod pool;
 mod probe;
 mod promise;
+mod report;
 mod runtime;
+#[cfg(feature = "models")]
 mod training;
 
 use std::sync::{Mutex, Once, PoisonError};
 
 use wasm_bindgen::prelude::*;
 
+#[cfg(feature = "files")]
 pub use augment::Augmenter;
+#[cfg(feature = "models")]
 pub use model::BuiltModel;
+#[cfg(feature = "files")]
 pub use net::Net;
 pub use runtime::Runtime;
 

@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json};
 use wasm_bindgen::prelude::*;
 
 use super::convert;
-use super::net::costs;
 use super::promise::Turns;
+use super::report::costs;
 use crate::error::{Error, Result};
 use crate::graph::Dims;
 use crate::layers::{Model, Row, Summary, to_fully_convolutional};

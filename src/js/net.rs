@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
 use super::promise::Turns;
-use super::{convert, now};
+use super::report::costs;
+use super::{convert, declared, now};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
-use crate::session::{Device, Report, Session};
+use crate::session::{Device, Session};
 use crate::tensor::{Data, Tensor, TensorType};
 use crate::vision::image::Resizer;
 use crate::vision::{DetectOptions, Detector};
@@ -62,25 +63,6 @@ struct Found<'a> {
     height: f32,
 }
 
-/// `Report` of TypeScript.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Costs<'a> {
-    backend: &'a str,
-    flops: u64,
-    weight_bytes: usize,
-    peak_bytes: usize,
-    placement: Vec<Place<'a>>,
-}
-
-/// A layer of a [`Costs`].
-#[derive(Serialize)]
-struct Place<'a> {
-    layer: &'a str,
-    op: &'a str,
-    backend: &'a str,
-}
-
 impl Net {
     pub(super) fn new(graph: Graph, device: Device) -> Result<Net> {
         let detector = Detector::recognise(&graph);
@@ -94,12 +76,12 @@ impl Net {
 impl Net {
     /// `TensorInfo[]` of the inputs.
     pub fn inputs(&self) -> Result<JsValue, JsValue> {
-        convert::inputs(&self.graph).map_err(|e| convert::error(&e))
+        declared::inputs(&self.graph).map_err(|e| convert::error(&e))
     }
 
     /// `TensorInfo[]` of the outputs.
     pub fn outputs(&self) -> Result<JsValue, JsValue> {
-        convert::outputs(&self.graph).map_err(|e| convert::error(&e))
+        declared::outputs(&self.graph).map_err(|e| convert::error(&e))
     }
 
     /// It is one of the detectors that this crate knows.
@@ -212,7 +194,7 @@ impl Boxes {
     }
 
     async fn detect(&mut self, rgba: &Uint8Array, size: [usize; 2], options: JsValue) -> Result<JsValue> {
-        let options = limits(convert::options(options)?, self.detector.default_options())?;
+        let options = limits(asked(options)?, self.detector.default_options())?;
         let start = now();
         self.preprocess(rgba, size)?;
         let ready = now();
@@ -222,7 +204,7 @@ impl Boxes {
 
     #[cfg(feature = "webgpu")]
     async fn detect_bitmap(&mut self, bitmap: &web_sys::ImageBitmap, options: JsValue) -> Result<JsValue> {
-        let options = limits(convert::options(options)?, self.detector.default_options())?;
+        let options = limits(asked(options)?, self.detector.default_options())?;
         let start = now();
         let crate::vision::InputSpec { size, scale, offset } = self.detector.input();
         let outputs = self.session.run_bitmap(bitmap, size, scale, offset).await?;
@@ -245,7 +227,8 @@ impl Boxes {
             width: d.width,
             height: d.height,
         });
-        let detections = convert::value(&found.collect::<Vec<_>>())?;
+        let detections =
+            serde_wasm_bindgen::to_value(&found.collect::<Vec<_>>()).map_err(|e| Error::invalid(e.to_string()))?;
         convert::object(&[
             ("detections", detections),
             ("preprocess", (ready - start).into()),
@@ -270,6 +253,14 @@ impl Boxes {
     }
 }
 
+/// The options of a detection; `undefined` is the default.
+fn asked(options: JsValue) -> Result<Asked> {
+    if options.is_undefined() {
+        return Ok(Asked::default());
+    }
+    serde_wasm_bindgen::from_value(options).map_err(|e| Error::invalid(format!("wrong options: {e}")))
+}
+
 /// What was asked for, and the network's own defaults for the rest.
 fn limits(asked: Asked, defaults: DetectOptions) -> Result<DetectOptions> {
     let share = |name: &str, asked: Option<f32>, default: f32| match asked {
@@ -283,21 +274,5 @@ fn limits(asked: Asked, defaults: DetectOptions) -> Result<DetectOptions> {
         iou_threshold: share("iouThreshold", asked.iou_threshold, defaults.iou_threshold)?,
         // As a float, so that `Infinity` is a number too.
         max_detections: asked.max_detections.map_or(defaults.max_detections, |n| n as usize),
-    })
-}
-
-pub(super) fn costs(report: &Report) -> Result<JsValue> {
-    // The page knows the CPU backend as the wasm one.
-    let name = |backend| if backend == "cpu" { "wasm" } else { backend };
-    convert::value(&Costs {
-        backend: name(report.backend),
-        flops: report.flops,
-        weight_bytes: report.weight_bytes,
-        peak_bytes: report.peak_bytes,
-        placement: report
-            .placement
-            .iter()
-            .map(|p| Place { layer: &p.node, op: p.op, backend: name(p.backend) })
-            .collect(),
     })
 }

@@ -1,18 +1,12 @@
-//! The device that networks run on.
+//! The device that networks run on. What a binary can do there depends on its edition: `files`, `models`, or both.
 
-use std::collections::BTreeMap;
-
-use js_sys::{Promise, Uint8Array};
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
-use super::{BuiltModel, Net, catch_panics, convert, probe, promise};
-use crate::error::{Error, Result};
-#[cfg(feature = "onnx")]
-use crate::formats::onnx;
-use crate::formats::{ImportOptions, tfjs, tflite};
-use crate::layers::Model;
+#[cfg(feature = "webgpu")]
+use super::convert;
+use super::{catch_panics, probe, promise};
 use crate::session::Device;
-use crate::zoo;
 
 /// A CPU or GPU; makes networks.
 #[wasm_bindgen]
@@ -23,6 +17,7 @@ pub struct Runtime {
 #[wasm_bindgen]
 impl Runtime {
     /// The SIMD backend.
+    #[cfg(feature = "cpu")]
     pub fn cpu() -> Runtime {
         catch_panics();
         Runtime { device: Device::Cpu }
@@ -61,74 +56,111 @@ impl Runtime {
         let device = self.device.clone();
         promise::promise(async move { Ok(probe::milliseconds(device).await?.into()) })
     }
+}
 
-    /// Imports a model. `weights` are the weight files one after the other, and nothing for TFLite and ONNX;
-    /// `input_shapes` are dimensions by name, as JSON.
-    pub fn load(
-        &self,
-        format: &str,
-        model: Vec<u8>,
-        weights: &Uint8Array,
-        outputs: Option<Vec<String>>,
-        input_shapes: Option<String>,
-    ) -> Result<Net, JsValue> {
-        let import = || {
-            let input_shapes = input_shapes.map_or(Ok(BTreeMap::new()), |json| shapes(&json))?;
-            self.import(format, model, weights, ImportOptions { outputs, input_shapes, ..ImportOptions::default() })
-        };
-        import().map_err(|e| convert::error(&e))
-    }
+/// Model files.
+#[cfg(feature = "files")]
+mod files {
+    use std::collections::BTreeMap;
 
-    /// Builds a model of its JSON (see `layers/json.rs`).
-    pub fn build(&self, json: &str) -> Result<BuiltModel, JsValue> {
-        self.model(|| Model::from_json(&parse(json)?, false))
-    }
+    use js_sys::Uint8Array;
+    use wasm_bindgen::prelude::*;
 
-    /// A network of the zoo, with options as JSON.
-    pub fn zoo(&self, name: &str, options: &str) -> Result<BuiltModel, JsValue> {
-        self.model(|| zoo::build(name, &parse(options)?))
-    }
+    use super::super::{Net, convert};
+    use super::Runtime;
+    use crate::error::{Error, Result};
+    #[cfg(feature = "onnx")]
+    use crate::formats::onnx;
+    use crate::formats::{ImportOptions, tfjs, tflite};
 
-    /// Names of the zoo's networks.
-    #[wasm_bindgen(js_name = zooNames)]
-    pub fn zoo_names(&self) -> Vec<String> {
-        zoo::names().map(String::from).collect()
-    }
-
-    fn model(&self, build: impl FnOnce() -> Result<Model>) -> Result<BuiltModel, JsValue> {
-        let model = build().map_err(|e| convert::error(&e))?;
-        Ok(BuiltModel::new(model, self.device.clone()))
-    }
-
-    fn import(&self, format: &str, model: Vec<u8>, weights: &Uint8Array, options: ImportOptions) -> Result<Net> {
-        if format != "onnx" && !options.input_shapes.is_empty() {
-            return Err(Error::invalid("`inputShapes` are for ONNX; other formats' open dimensions stay open"));
+    #[wasm_bindgen]
+    impl Runtime {
+        /// Imports a model. `weights` are the weight files one after the other, and nothing for TFLite and ONNX;
+        /// `input_shapes` are dimensions by name, as JSON.
+        pub fn load(
+            &self,
+            format: &str,
+            model: Vec<u8>,
+            weights: &Uint8Array,
+            outputs: Option<Vec<String>>,
+            input_shapes: Option<String>,
+        ) -> Result<Net, JsValue> {
+            let import = || {
+                let input_shapes = input_shapes.map_or(Ok(BTreeMap::new()), |json| shapes(&json))?;
+                self.import(format, model, weights, ImportOptions { outputs, input_shapes, ..ImportOptions::default() })
+            };
+            import().map_err(|e| convert::error(&e))
         }
-        let imported = match format {
-            "tfjs" => tfjs::import(&model, &weights.to_vec(), &options)?,
-            "tflite" => tflite::import(&model, &options)?,
-            #[cfg(feature = "onnx")]
-            "onnx" => onnx::import(&model, &options)?,
-            _ => return Err(Error::unsupported(format!("models of format {format}; there is tfjs, tflite and onnx"))),
+    }
+
+    impl Runtime {
+        fn import(&self, format: &str, model: Vec<u8>, weights: &Uint8Array, options: ImportOptions) -> Result<Net> {
+            if format != "onnx" && !options.input_shapes.is_empty() {
+                return Err(Error::invalid("`inputShapes` are for ONNX; other formats' open dimensions stay open"));
+            }
+            let imported = match format {
+                "tfjs" => tfjs::import(&model, &weights.to_vec(), &options)?,
+                "tflite" => tflite::import(&model, &options)?,
+                #[cfg(feature = "onnx")]
+                "onnx" => onnx::import(&model, &options)?,
+                _ => {
+                    return Err(Error::unsupported(format!(
+                        "models of format {format}; there is tfjs, tflite and onnx"
+                    )));
+                }
+            };
+            Net::new(imported.graph, self.device.clone())
+        }
+    }
+
+    /// Dimensions by name.
+    fn shapes(json: &str) -> Result<BTreeMap<String, Vec<usize>>> {
+        let size = |size: &serde_json::Value| size.as_u64().and_then(|size| usize::try_from(size).ok());
+        let shape = |(name, sizes): (String, serde_json::Value)| {
+            let sizes = sizes.as_array().and_then(|sizes| sizes.iter().map(size).collect());
+            Ok((name.clone(), sizes.ok_or_else(|| Error::invalid("a shape is a list of whole numbers").at(name))?))
         };
-        Net::new(imported.graph, self.device.clone())
+        match convert::parse(json)? {
+            serde_json::Value::Object(map) => map.into_iter().map(shape).collect(),
+            _ => Err(Error::invalid("`inputShapes` are lists of whole numbers by the inputs' names")),
+        }
     }
 }
 
-/// Dimensions by name.
-fn shapes(json: &str) -> Result<BTreeMap<String, Vec<usize>>> {
-    let size = |size: &serde_json::Value| size.as_u64().and_then(|size| usize::try_from(size).ok());
-    let shape = |(name, sizes): (String, serde_json::Value)| {
-        let sizes = sizes.as_array().and_then(|sizes| sizes.iter().map(size).collect());
-        Ok((name.clone(), sizes.ok_or_else(|| Error::invalid("a shape is a list of whole numbers").at(name))?))
-    };
-    match parse(json)? {
-        serde_json::Value::Object(map) => map.into_iter().map(shape).collect(),
-        _ => Err(Error::invalid("`inputShapes` are lists of whole numbers by the inputs' names")),
-    }
-}
+/// Models of layers.
+#[cfg(feature = "models")]
+mod models {
+    use wasm_bindgen::prelude::*;
 
-/// JSON that the TypeScript side wrote.
-pub(super) fn parse(json: &str) -> Result<serde_json::Value> {
-    serde_json::from_str(json).map_err(|e| Error::invalid(format!("what arrived is not JSON: {e}")))
+    use super::super::{BuiltModel, convert};
+    use super::Runtime;
+    use crate::error::Result;
+    use crate::layers::Model;
+    use crate::zoo;
+
+    #[wasm_bindgen]
+    impl Runtime {
+        /// Builds a model of its JSON (see `layers/json.rs`).
+        pub fn build(&self, json: &str) -> Result<BuiltModel, JsValue> {
+            self.model(|| Model::from_json(&convert::parse(json)?, false))
+        }
+
+        /// A network of the zoo, with options as JSON.
+        pub fn zoo(&self, name: &str, options: &str) -> Result<BuiltModel, JsValue> {
+            self.model(|| zoo::build(name, &convert::parse(options)?))
+        }
+
+        /// Names of the zoo's networks.
+        #[wasm_bindgen(js_name = zooNames)]
+        pub fn zoo_names(&self) -> Vec<String> {
+            zoo::names().map(String::from).collect()
+        }
+    }
+
+    impl Runtime {
+        fn model(&self, build: impl FnOnce() -> Result<Model>) -> Result<BuiltModel, JsValue> {
+            let model = build().map_err(|e| convert::error(&e))?;
+            Ok(BuiltModel::new(model, self.device.clone()))
+        }
+    }
 }

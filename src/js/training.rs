@@ -6,7 +6,6 @@ use wasm_bindgen::prelude::*;
 use super::BuiltModel;
 use super::convert;
 use super::model::{Body, State, gone};
-use super::runtime::parse;
 use crate::error::{Error, Result};
 use crate::train::{Batch, Compile, Logs, Trainer};
 
@@ -15,7 +14,7 @@ impl BuiltModel {
     /// Makes it ready for training, or ready anew, by Keras' arguments as JSON.
     pub fn compile(&self, json: &str) -> Result<(), JsValue> {
         self.with(|state| {
-            let compile = Compile::from_json(&parse(json)?, state.model()?)?;
+            let compile = Compile::from_json(&convert::parse(json)?, state.model()?)?;
             state.session = None;
             if let Body::Trainer(trainer) = &mut state.body {
                 trainer.recompile(compile);

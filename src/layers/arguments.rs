@@ -16,10 +16,62 @@ pub trait Argument: Sized {
     fn write(&self) -> Json;
 }
 
+/// An [`Argument`] of a layer, whatever its type.
+pub trait Field {
+    /// Replaces it.
+    fn fill(&mut self, json: &Json) -> Result<()>;
+    /// [`Argument::write`].
+    fn json(&self) -> Json;
+}
+
+impl<T: Argument> Field for T {
+    fn fill(&mut self, json: &Json) -> Result<()> {
+        *self = T::read(json)?;
+        Ok(())
+    }
+    fn json(&self) -> Json {
+        self.write()
+    }
+}
+
+/// Writes an argument.
+pub fn put(map: &mut Map<String, Json>, name: &str, field: &dyn Field) {
+    map.insert(name.to_string(), field.json());
+}
+
+/// What stands for a required argument until it is read.
+pub trait Blank {
+    /// Any value.
+    fn blank() -> Self;
+}
+
+macro_rules! blank {
+    ($($type:ty: $blank:expr),*) => {
+        $(impl Blank for $type { fn blank() -> Self { $blank } })*
+    };
+}
+blank!(usize: 0, isize: 0, f32: 0.0, String: String::new(), super::Activation: super::Activation::default());
+impl<T> Blank for Vec<T> {
+    fn blank() -> Self {
+        Vec::new()
+    }
+}
+impl<T> Blank for Several<T> {
+    fn blank() -> Self {
+        Several(Vec::new())
+    }
+}
+impl<const N: usize> Blank for [usize; N] {
+    fn blank() -> Self {
+        [0; N]
+    }
+}
+
 /// A configuration being read: arguments are taken out one by one, and what is left over is unknown.
 pub struct Arguments<'a> {
     config: &'a Map<String, Json>,
     taken: Vec<&'static str>,
+    wrong: Option<Error>,
     lenient: bool,
 }
 
@@ -30,34 +82,47 @@ impl<'a> Arguments<'a> {
     /// Begins to read. A `lenient` reader passes over arguments that it does not know: files of other versions of Keras
     /// hold some.
     pub fn new(config: &'a Map<String, Json>, lenient: bool) -> Self {
-        Arguments { config, taken: Vec::new(), lenient }
-    }
-
-    /// An argument's JSON, under any of its names (the first is Keras 3's).
-    fn get(&mut self, names: &[&'static str]) -> Option<&'a Json> {
-        self.taken.extend(names);
-        names.iter().find_map(|name| self.config.get(*name))
+        Arguments { config, taken: Vec::new(), wrong: None, lenient }
     }
 
     /// An argument with a default.
-    pub fn optional<T: Argument>(&mut self, names: &[&'static str], default: T) -> Result<T> {
-        match self.get(names) {
-            None => Ok(default),
-            Some(json) => T::read(json).map_err(|e| rename(names[0], e)),
-        }
+    pub fn optional<T: Argument>(&mut self, names: &'static str, default: T) -> Result<T> {
+        let mut value = default;
+        self.take(names, false, &mut value);
+        self.taken().map(|()| value)
     }
 
     /// An argument that must be there.
-    pub fn required<T: Argument>(&mut self, names: &[&'static str]) -> Result<T> {
-        match self.get(names) {
-            None => Err(Error::invalid(format!("the argument `{}` is missing", names[0]))),
-            Some(json) => T::read(json).map_err(|e| rename(names[0], e)),
+    pub fn required<T: Argument + Blank>(&mut self, names: &'static str) -> Result<T> {
+        let mut value = T::blank();
+        self.take(names, true, &mut value);
+        self.taken().map(|()| value)
+    }
+
+    /// Reads an argument under any of its names, `first|second`; what is not there keeps its value. [`Self::taken`] says what
+    /// went wrong.
+    pub fn take(&mut self, names: &'static str, required: bool, field: &mut dyn Field) {
+        let first = names.split('|').next().unwrap_or(names);
+        self.taken.extend(names.split('|'));
+        if self.wrong.is_some() {
+            return;
         }
+        match names.split('|').find_map(|name| self.config.get(name)) {
+            Some(json) => self.wrong = field.fill(json).map_err(|e| rename(first, e)).err(),
+            None if required => self.wrong = Some(Error::invalid(format!("the argument `{first}` is missing"))),
+            None => (),
+        }
+    }
+
+    /// The first error of the arguments taken so far.
+    pub fn taken(&mut self) -> Result<()> {
+        self.wrong.take().map_or(Ok(()), Err)
     }
 
     /// Errors if something was not asked for.
     pub fn finish(mut self) -> Result<()> {
-        if let Some(format) = self.get(&["data_format"])
+        self.taken.push("data_format");
+        if let Some(format) = self.config.get("data_format")
             && !matches!(format.as_str(), None | Some("channels_last"))
         {
             return Err(Error::unsupported("data_format must be channels_last"));
@@ -311,22 +376,25 @@ macro_rules! keras_layer {
             }
 
             /// Reads a configuration.
-            #[allow(unused_variables)]
             pub(crate) fn read(arguments: &mut $crate::layers::arguments::Arguments) -> $crate::error::Result<Self> {
-                Ok($layer {
-                    $($required: arguments.required(&[stringify!($required) $(, stringify!($required_alias))*])?,)*
-                    $($optional: arguments.optional(&[stringify!($optional) $(, stringify!($alias))*], $default)?,)*
-                })
+                #[allow(unused_imports)]
+                use $crate::layers::arguments::Blank;
+                #[allow(unused_mut)]
+                let mut layer = Self::new($(<$required_type as Blank>::blank()),*);
+                // One small call for each: spelled out for every layer, reading was 60 KB of wasm.
+                $(arguments.take(concat!(stringify!($required) $(, "|", stringify!($required_alias))*), true, &mut layer.$required);)*
+                $(arguments.take(concat!(stringify!($optional) $(, "|", stringify!($alias))*), false, &mut layer.$optional);)*
+                arguments.taken().map(|()| layer)
             }
 
             /// The configuration, all arguments included.
             pub(crate) fn write(&self) -> serde_json::Map<String, serde_json::Value> {
                 #[allow(unused_imports)]
-                use $crate::layers::arguments::Argument;
+                use $crate::layers::arguments::put;
                 #[allow(unused_mut)]
                 let mut map = serde_json::Map::new();
-                $(map.insert(stringify!($required).into(), self.$required.write());)*
-                $(map.insert(stringify!($optional).into(), self.$optional.write());)*
+                $(put(&mut map, stringify!($required), &self.$required);)*
+                $(put(&mut map, stringify!($optional), &self.$optional);)*
                 map
             }
         }

@@ -102,7 +102,7 @@ impl Initializer {
         let plain: String = name.chars().filter(|c| *c != '_').collect::<String>().to_ascii_lowercase();
         // A seed makes the draw reproducible; here every draw is.
         let mut arguments = Arguments::new(config, false);
-        arguments.optional(&["seed"], None::<usize>).ok();
+        arguments.optional("seed", None::<usize>).ok();
         let a = &mut arguments;
         if let Some(&(_, scale, fan, distribution)) =
             SCALINGS.iter().find(|(class, ..)| class.to_ascii_lowercase() == plain)
@@ -113,24 +113,23 @@ impl Initializer {
         let initializer = match plain.as_str() {
             "zeros" | "zero" => Initializer::Zeros,
             "ones" | "one" => Initializer::Ones,
-            "constant" => Initializer::Constant(a.optional(&["value"], 0.0)?),
+            "constant" => Initializer::Constant(a.optional("value", 0.0)?),
             "randomuniform" | "uniform" => {
-                Initializer::RandomUniform { min: a.optional(&["minval"], -0.05)?, max: a.optional(&["maxval"], 0.05)? }
+                Initializer::RandomUniform { min: a.optional("minval", -0.05)?, max: a.optional("maxval", 0.05)? }
             }
             "randomnormal" | "normal" => {
-                Initializer::RandomNormal { mean: a.optional(&["mean"], 0.0)?, stddev: a.optional(&["stddev"], 0.05)? }
+                Initializer::RandomNormal { mean: a.optional("mean", 0.0)?, stddev: a.optional("stddev", 0.05)? }
             }
-            "truncatednormal" => Initializer::TruncatedNormal {
-                mean: a.optional(&["mean"], 0.0)?,
-                stddev: a.optional(&["stddev"], 0.05)?,
-            },
+            "truncatednormal" => {
+                Initializer::TruncatedNormal { mean: a.optional("mean", 0.0)?, stddev: a.optional("stddev", 0.05)? }
+            }
             "variancescaling" => Initializer::VarianceScaling {
-                scale: a.optional(&["scale"], 1.0)?,
-                fan: a.optional(&["mode"], Fan::In)?,
-                distribution: a.optional(&["distribution"], Distribution::TruncatedNormal)?,
+                scale: a.optional("scale", 1.0)?,
+                fan: a.optional("mode", Fan::In)?,
+                distribution: a.optional("distribution", Distribution::TruncatedNormal)?,
             },
-            "orthogonal" => Initializer::Orthogonal { gain: a.optional(&["gain"], 1.0)? },
-            "identity" => Initializer::Identity { gain: a.optional(&["gain"], 1.0)? },
+            "orthogonal" => Initializer::Orthogonal { gain: a.optional("gain", 1.0)? },
+            "identity" => Initializer::Identity { gain: a.optional("gain", 1.0)? },
             _ => return Ok(None),
         };
         arguments.finish()?;

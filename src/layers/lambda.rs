@@ -111,12 +111,12 @@ impl Argument for Step {
 
 impl Lambda {
     pub(super) fn read(arguments: &mut Arguments) -> Result<Self> {
-        let Some(steps) = arguments.optional(&["steps"], None)? else {
+        let Some(steps) = arguments.optional("steps", None)? else {
             // Keras' own Lambda layers have a function instead.
             return Err(Error::unsupported("a Lambda layer of Python code cannot be read: its `steps` are missing"));
         };
-        let inputs = arguments.optional(&["inputs"], 1)?;
-        Ok(Lambda { inputs, steps, outputs: arguments.required(&["outputs"])? })
+        let inputs = arguments.optional("inputs", 1)?;
+        Ok(Lambda { inputs, steps, outputs: arguments.required("outputs")? })
     }
 }
 

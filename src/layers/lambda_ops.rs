@@ -152,11 +152,11 @@ impl Call<'_, '_, '_> {
     }
 
     fn axis(&mut self, default: isize) -> Result<isize> {
-        self.args.optional(&["axis"], default)
+        self.args.optional("axis", default)
     }
 
     fn keep_dims(&mut self) -> Result<bool> {
-        self.args.optional(&["keepDims", "keepdims"], false)
+        self.args.optional("keepDims|keepdims", false)
     }
 
     fn named(&mut self, op: &str) -> Result<ValueId> {
@@ -169,7 +169,7 @@ impl Call<'_, '_, '_> {
         }
         if let Some(kind) = find(REDUCE, op) {
             let (x, keep) = (self.one()?, self.keep_dims()?);
-            let axes = self.args.optional(&["axis", "axes"], Vec::new())?;
+            let axes = self.args.optional("axis|axes", Vec::new())?;
             return self.scope.reduce(kind, &axes, keep, x);
         }
         match op {
@@ -198,8 +198,8 @@ impl Call<'_, '_, '_> {
                 self.scope.add(op_, &[x])
             }
             "l2Normalize" => {
-                let axes = self.args.optional(&["axis"], vec![-1])?;
-                let (x, epsilon) = (self.one()?, self.args.optional(&["epsilon"], 1e-12)?);
+                let axes = self.args.optional("axis", vec![-1])?;
+                let (x, epsilon) = (self.one()?, self.args.optional("epsilon", 1e-12)?);
                 self.scope.normalize(&axes, epsilon, x)
             }
             "reshape" | "flatten" | "transpose" | "expandDims" | "squeeze" | "slice" | "pad" => self.layout(op),
@@ -207,27 +207,27 @@ impl Call<'_, '_, '_> {
             "gather" => self.gather(),
             "matMul" => {
                 let (transpose_a, transpose_b) =
-                    (self.args.optional(&["transposeA"], false)?, self.args.optional(&["transposeB"], false)?);
+                    (self.args.optional("transposeA", false)?, self.args.optional("transposeB", false)?);
                 let operands = self.values::<2>()?;
                 self.scope.add(MatMul { transpose_a, transpose_b, ..Default::default() }, &operands)
             }
             "dot" => {
-                let axes: Several<isize> = self.args.required(&["axes"])?;
-                let dot = Dot { normalize: self.args.optional(&["normalize"], false)?, ..Dot::new(axes) };
+                let axes: Several<isize> = self.args.required("axes")?;
+                let dot = Dot { normalize: self.args.optional("normalize", false)?, ..Dot::new(axes) };
                 self.layer(&dot)
             }
             "resize" => {
                 let resize = Resize {
-                    method: self.args.optional(&["method"], "bilinear".to_string())?,
-                    antialias: self.args.optional(&["antialias"], false)?,
-                    ..Resize::new(self.args.required(&["size"])?)
+                    method: self.args.optional("method", "bilinear".to_string())?,
+                    antialias: self.args.optional("antialias", false)?,
+                    ..Resize::new(self.args.required("size")?)
                 };
                 self.layer(&resize)
             }
             "maxPool" | "avgPool" | "conv2d" | "depthwiseConv2d" | "conv2dTranspose" => self.windows(op),
             "depthToSpace" | "spaceToDepth" => self.blocks(op == "depthToSpace"),
             "cast" => {
-                let (x, name) = (self.one()?, self.args.required::<String>(&["dtype"])?);
+                let (x, name) = (self.one()?, self.args.required::<String>("dtype")?);
                 let to = match name.as_str() {
                     "float32" => DType::F32,
                     "int32" => DType::I32,
@@ -287,9 +287,9 @@ impl Call<'_, '_, '_> {
 
     fn with_attributes(&mut self, op: &str) -> Result<ValueId> {
         let f = match op {
-            "leakyRelu" => Unary::LeakyRelu { alpha: self.args.optional(&["alpha"], 0.2)? },
-            "elu" => Unary::Elu { alpha: self.args.optional(&["alpha"], 1.0)? },
-            _ => Unary::Clip { min: self.args.required(&["min"])?, max: self.args.required(&["max"])? },
+            "leakyRelu" => Unary::LeakyRelu { alpha: self.args.optional("alpha", 0.2)? },
+            "elu" => Unary::Elu { alpha: self.args.optional("alpha", 1.0)? },
+            _ => Unary::Clip { min: self.args.required("min")?, max: self.args.required("max")? },
         };
         let x = self.one()?;
         self.scope.add(f, &[x])
@@ -297,7 +297,7 @@ impl Call<'_, '_, '_> {
 
     fn log_sum_exp(&mut self) -> Result<ValueId> {
         let (x, keep) = (self.one()?, self.keep_dims()?);
-        let axes: Vec<isize> = self.args.optional(&["axis", "axes"], Vec::new())?;
+        let axes: Vec<isize> = self.args.optional("axis|axes", Vec::new())?;
         let scope = &mut *self.scope;
         let max = scope.reduce(ReduceKind::Max, &axes, true, x)?;
         let shifted = scope.binary(BinaryKind::Sub, x, max)?;
@@ -313,7 +313,7 @@ impl Call<'_, '_, '_> {
         let rank = self.scope.dims(x).len();
         match op {
             "reshape" => {
-                let shape: Vec<isize> = self.args.required(&["shape"])?;
+                let shape: Vec<isize> = self.args.required("shape")?;
                 let dim = |(place, &d): (usize, &isize)| match d {
                     0 => Ok(ReshapeDim::Copy(place)),
                     -1 => Ok(ReshapeDim::Infer),
@@ -325,11 +325,11 @@ impl Call<'_, '_, '_> {
             }
             "flatten" => self.scope.reshape(&[ReshapeDim::Copy(0), ReshapeDim::Infer], x),
             "transpose" => {
-                let perm: Vec<usize> = self.args.required(&["perm"])?;
+                let perm: Vec<usize> = self.args.required("perm")?;
                 self.scope.add(Transpose { perm }, &[x])
             }
             "expandDims" => {
-                let given: isize = self.args.required(&["axis"])?;
+                let given: isize = self.args.required("axis")?;
                 let at = if given < 0 { given + rank as isize + 1 } else { given };
                 match usize::try_from(at) {
                     Ok(at) if at <= rank => insert_axis(self.scope, at, x),
@@ -338,7 +338,7 @@ impl Call<'_, '_, '_> {
             }
             "squeeze" => {
                 let dims = self.scope.dims(x);
-                let given: isize = self.args.required(&["axis"])?;
+                let given: isize = self.args.required("axis")?;
                 let at = axis(&dims, given)?;
                 if dims[at] != Some(1) {
                     return Err(Error::mismatch("only an axis of size 1 can be dropped", 1, dims));
@@ -347,9 +347,9 @@ impl Call<'_, '_, '_> {
             }
             "slice" => {
                 let natural = vec![None; rank];
-                let start: Vec<Option<isize>> = self.args.optional(&["start"], natural.clone())?;
-                let end: Vec<Option<isize>> = self.args.optional(&["end"], natural)?;
-                let step: Vec<isize> = self.args.optional(&["step"], vec![1; rank])?;
+                let start: Vec<Option<isize>> = self.args.optional("start", natural.clone())?;
+                let end: Vec<Option<isize>> = self.args.optional("end", natural)?;
+                let step: Vec<isize> = self.args.optional("step", vec![1; rank])?;
                 if [start.len(), end.len(), step.len()] != [rank; 3] {
                     return Err(Error::mismatch("a slice needs one range per axis", rank, start.len()));
                 }
@@ -357,9 +357,9 @@ impl Call<'_, '_, '_> {
                 self.scope.add(Slice { axes }, &[x])
             }
             _ => {
-                let pads: Vec<[usize; 2]> = self.args.required(&["padding"])?;
-                let value: f32 = self.args.optional(&["value"], 0.0)?;
-                let mode: String = self.args.optional(&["mode"], "constant".to_string())?;
+                let pads: Vec<[usize; 2]> = self.args.required("padding")?;
+                let value: f32 = self.args.optional("value", 0.0)?;
+                let mode: String = self.args.optional("mode", "constant".to_string())?;
                 let mode = match mode.as_str() {
                     "constant" => PadMode::Constant(value),
                     "reflect" => PadMode::Reflect,
@@ -393,7 +393,7 @@ impl Call<'_, '_, '_> {
 
     fn gather(&mut self) -> Result<ValueId> {
         let op = Gather { axis: self.axis(0)? };
-        let indices: Option<Vec<isize>> = self.args.optional(&["indices"], None)?;
+        let indices: Option<Vec<isize>> = self.args.optional("indices", None)?;
         let Some(indices) = indices else {
             let operands = self.values::<2>()?;
             return self.scope.add(op, &operands);
@@ -414,37 +414,37 @@ impl Call<'_, '_, '_> {
     }
 
     fn windows(&mut self, op: &str) -> Result<ValueId> {
-        let border: Border = self.args.optional(&["padding"], Border::Valid)?;
+        let border: Border = self.args.optional("padding", Border::Valid)?;
         let padding = match border {
             Border::Valid => Padding::Valid,
             Border::Same => Padding::Same,
             Border::Causal => return Err(Error::mismatch("no such `padding`", "valid or same", "causal")),
         };
         if let "maxPool" | "avgPool" = op {
-            let kernel: [usize; 2] = self.args.required(&["poolSize"])?;
-            let strides = self.args.optional(&["strides"], kernel)?;
+            let kernel: [usize; 2] = self.args.required("poolSize")?;
+            let strides = self.args.optional("strides", kernel)?;
             let kind = if op == "maxPool" { PoolKind::Max } else { PoolKind::Average { include_padding: false } };
             let x = self.one()?;
             return self.scope.add(Pool2d { kind, kernel, strides, dilations: [1, 1], padding }, &[x]);
         }
         let operands = self.values::<2>()?;
-        let strides = self.args.optional(&["strides"], [1, 1])?;
+        let strides = self.args.optional("strides", [1, 1])?;
         let epilogue = Epilogue::default();
         if op == "conv2dTranspose" {
             let op = ConvTranspose2d { strides, padding, ..Default::default() };
             return self.scope.add(op, &operands);
         }
-        let dilations = self.args.optional(&["dilations"], [1, 1])?;
+        let dilations = self.args.optional("dilations", [1, 1])?;
         if op == "depthwiseConv2d" {
             return self.scope.add(DepthwiseConv2d { strides, dilations, padding, epilogue }, &operands);
         }
-        let groups = self.args.optional(&["groups"], 1)?;
+        let groups = self.args.optional("groups", 1)?;
         self.scope.add(Conv2d { strides, dilations, groups, padding, epilogue }, &operands)
     }
 
     /// Blocks of pixels to channels, or the other way round.
     fn blocks(&mut self, to_space: bool) -> Result<ValueId> {
-        let (x, block) = (self.one()?, self.args.required::<usize>(&["blockSize"])?);
+        let (x, block) = (self.one()?, self.args.required::<usize>("blockSize")?);
         let dims = self.scope.dims(x);
         expect_rank(&dims, layout(2))?;
         let channels = known_channels(&dims)?;

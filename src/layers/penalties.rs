@@ -43,11 +43,11 @@ impl Argument for Regularizer {
         let empty = Map::new();
         let mut arguments = Arguments::new(config.unwrap_or(&empty), false);
         let regularizer = match name {
-            "l1" | "L1" => Regularizer { l1: arguments.optional(&["l1"], 0.01)?, l2: 0.0 },
-            "l2" | "L2" => Regularizer { l1: 0.0, l2: arguments.optional(&["l2"], 0.01)? },
+            "l1" | "L1" => Regularizer { l1: arguments.optional("l1", 0.01)?, l2: 0.0 },
+            "l2" | "L2" => Regularizer { l1: 0.0, l2: arguments.optional("l2", 0.01)? },
             "l1_l2" | "L1L2" => {
                 let default = if config.is_none() { 0.01 } else { 0.0 };
-                Regularizer { l1: arguments.optional(&["l1"], default)?, l2: arguments.optional(&["l2"], default)? }
+                Regularizer { l1: arguments.optional("l1", default)?, l2: arguments.optional("l2", default)? }
             }
             _ => return wrong(EXPECTED, json),
         };
@@ -71,17 +71,16 @@ impl Argument for Constraint {
         let empty = Map::new();
         let mut a = Arguments::new(config.unwrap_or(&empty), false);
         let constraint = match name {
-            "max_norm" | "MaxNorm" => Constraint::MaxNorm {
-                max_value: a.optional(&["max_value"], 2.0)?,
-                axis: a.optional(&["axis"], vec![0])?,
-            },
+            "max_norm" | "MaxNorm" => {
+                Constraint::MaxNorm { max_value: a.optional("max_value", 2.0)?, axis: a.optional("axis", vec![0])? }
+            }
             "non_neg" | "NonNeg" => Constraint::NonNeg,
-            "unit_norm" | "UnitNorm" => Constraint::UnitNorm { axis: a.optional(&["axis"], vec![0])? },
+            "unit_norm" | "UnitNorm" => Constraint::UnitNorm { axis: a.optional("axis", vec![0])? },
             "min_max_norm" | "MinMaxNorm" => Constraint::MinMaxNorm {
-                min_value: a.optional(&["min_value"], 0.0)?,
-                max_value: a.optional(&["max_value"], 1.0)?,
-                rate: a.optional(&["rate"], 1.0)?,
-                axis: a.optional(&["axis"], vec![0])?,
+                min_value: a.optional("min_value", 0.0)?,
+                max_value: a.optional("max_value", 1.0)?,
+                rate: a.optional("rate", 1.0)?,
+                axis: a.optional("axis", vec![0])?,
             },
             _ => return wrong(EXPECTED, json),
         };

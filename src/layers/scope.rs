@@ -227,12 +227,12 @@ impl<'a> Scope<'a> {
 
     /// Adds an op under the layer's name.
     pub fn add(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> Result<ValueId> {
-        self.graph.add(&self.path, op, inputs)
+        self.graph.add(&self.path, Into::<Op>::into(op), inputs)
     }
 
     /// Adds an op with several outputs under the layer's name.
     pub fn push(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> Result<Vec<ValueId>> {
-        self.graph.push(&self.path, op, inputs)
+        self.graph.push(&self.path, Into::<Op>::into(op), inputs)
     }
 
     /// The end of a layer: its activation, and the penalty of what comes out.

@@ -6,7 +6,7 @@ use crate::graph::{Node, ValueId};
 
 /// Replaces a node by an earlier one with the same op and operands.
 pub(super) fn share(new: &mut Rewriter, node: &Node) -> Result<Option<Vec<ValueId>>> {
-    Ok(new.seen.get(&Rewriter::key(node)).cloned())
+    Ok(new.same(node))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The walk that every pass shares: copies the live part of a graph, letting rules replace nodes on the way.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -19,8 +19,8 @@ pub(super) struct Rewriter<'a> {
     pub(super) graph: Graph,
     /// What is left for constant folding.
     pub(super) budget: &'a mut u64,
-    /// Nodes copied so far, by op and operands.
-    pub(super) seen: HashMap<String, Vec<ValueId>>,
+    /// Nodes copied so far, by their operands: op and results.
+    seen: BTreeMap<Vec<ValueId>, Vec<(Op, Vec<ValueId>)>>,
     /// Uses of each new value; never too few.
     uses: Vec<usize>,
     /// Types of each new value, one per probe; empty where the shapes are not known.
@@ -32,7 +32,7 @@ impl<'a> Rewriter<'a> {
     pub(super) fn walk(old: &Graph, rules: &[Rule], budget: &'a mut u64) -> Result<(Graph, bool)> {
         let probes = probes(old);
         let uses = live_uses(old);
-        let mut new = Rewriter { graph: Graph::new(), budget, seen: HashMap::new(), uses: vec![], types: vec![] };
+        let mut new = Rewriter { graph: Graph::new(), budget, seen: BTreeMap::new(), uses: vec![], types: vec![] };
         let mut place: Vec<Option<ValueId>> = vec![None; old.values().len()];
         // Inputs stay, used or not: they are the signature.
         for (i, input) in old.inputs().iter().enumerate() {
@@ -79,7 +79,7 @@ impl<'a> Rewriter<'a> {
                 Some(results) => results,
                 None => {
                     let results = new.push(&site.name, site.op.clone(), &site.inputs)?;
-                    new.seen.insert(Self::key(&site), results.clone());
+                    new.seen.entry(site.inputs).or_default().push((site.op, results.clone()));
                     results
                 }
             };
@@ -105,9 +105,10 @@ impl<'a> Rewriter<'a> {
         types.is_empty() || types.iter().eq(values.iter().map(|v| &self.types[v.index()]))
     }
 
-    /// What makes two nodes the same computation.
-    pub(super) fn key(node: &Node) -> String {
-        format!("{:?} {:?}", node.op, node.inputs)
+    /// The results of a node that computes the same.
+    pub(super) fn same(&self, node: &Node) -> Option<Vec<ValueId>> {
+        let (_, results) = self.seen.get(&node.inputs)?.iter().find(|(op, _)| *op == node.op)?;
+        Some(results.clone())
     }
 
     /// Adds a node as a rule's result.

@@ -47,6 +47,7 @@ export class Convolver {
     const { threads, softwareAdapter } = this.#settings;
     try {
       const engine = await striate({
+        edition: "models",
         backend,
         allowSoftwareAdapter: softwareAdapter,
         signal: starting.signal,

@@ -4,7 +4,7 @@ import { element, megabytes, setText } from "./dom.ts";
 import { askForThreads, isolation } from "./offline.ts";
 import type { BackendChoice } from "./settings.ts";
 
-const VARIANTS = { simd: "SIMD", relaxed: "relaxed SIMD", threads: "relaxed SIMD" } as const;
+const VARIANTS = { simd: "SIMD", relaxed: "relaxed SIMD", threads: "relaxed SIMD", webgpu: "" } as const;
 const STEPS = {
   engine: "Starting the engine",
   download: "Fetching the model",

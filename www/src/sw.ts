@@ -22,7 +22,7 @@ const WISHES = "striate-wishes";
 const ISOLATE = "isolate";
 
 const SHELL = "./";
-/** One of the three binaries of the engine; the page says which it uses. */
+/** One of the binaries of the engine; the page says which it uses. */
 const isEngine = (file: string): boolean => file.endsWith(".wasm");
 const cacheable = new Set(FILES.map((file) => new URL(file, self.registration.scope).href));
 

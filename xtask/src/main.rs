@@ -27,7 +27,7 @@ cargo xtask <task>
                             boxes beside the expected ones; screenshots in target/demo
   test [--only PART]...     every check, cheapest first
   lint                      the checks that run nothing: format, Clippy, types, rules
-  build [OPTIONS]           the three wasm binaries and the npm package, into npm/dist
+  build [OPTIONS]           the wasm binaries and the npm package, into npm/dist
       --dev                     quick to build, with debug assertions
       simd | relaxed | threads  only these binaries
   site                      the static site, into www/dist

@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the three wasm binaries, then the npm package around them.
+//! `cargo xtask build`: the wasm binaries, then the npm package around them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,7 +30,7 @@ const WASM_OPT_FEATURES: &[&str] = &[
     "--enable-extended-const",
 ];
 
-/// One binary of the package. A page downloads one, chosen by what its browser can do.
+/// How a binary is compiled. A page downloads those of one flavour, chosen by what its browser can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
     /// Fixed-width SIMD: runs everywhere.
@@ -39,32 +39,90 @@ pub enum Flavour {
     Relaxed,
     /// Threads besides; needs a cross-origin isolated page.
     Threads,
+    /// Shaders, and none of the kernels.
+    WebGpu,
 }
 
-/// All of them, cheapest first.
-pub const FLAVOURS: [Flavour; 3] = [Flavour::Simd, Flavour::Relaxed, Flavour::Threads];
+/// What a binary offers: all of it in one would be 1.6 MB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edition {
+    /// Model files and detectors.
+    Files,
+    /// Building and training of models.
+    Models,
+}
+
+/// One binary of the package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binary {
+    /// How it is compiled.
+    pub flavour: Flavour,
+    /// What it offers.
+    pub edition: Edition,
+}
+
+/// All flavours, cheapest first.
+pub const FLAVOURS: [Flavour; 4] = [Flavour::Simd, Flavour::Relaxed, Flavour::Threads, Flavour::WebGpu];
+
+/// All binaries.
+pub fn binaries() -> Vec<Binary> {
+    FLAVOURS.into_iter().flat_map(Flavour::binaries).collect()
+}
+
+impl Binary {
+    /// Its folder in `npm/dist/wasm`.
+    pub fn name(self) -> String {
+        let edition = match self.edition {
+            Edition::Files => "files",
+            Edition::Models => "models",
+        };
+        format!("{}-{edition}", self.flavour.name())
+    }
+
+    /// Whether the built binary is one that a page can wait for.
+    pub fn is_small(self) -> bool {
+        std::fs::metadata(self.out().join(BINARY)).is_ok_and(|file| file.len() as usize <= MAX_BYTES)
+    }
+
+    fn out(self) -> PathBuf {
+        proc::root().join("npm/dist/wasm").join(self.name())
+    }
+
+    /// Cargo features of the published binary.
+    fn features(self) -> String {
+        let edition = match self.edition {
+            Edition::Files => "onnx",
+            Edition::Models => "models",
+        };
+        let backend = match self.flavour {
+            Flavour::Simd | Flavour::Relaxed => "cpu",
+            Flavour::Threads => "cpu,threads",
+            Flavour::WebGpu => "webgpu",
+        };
+        format!("{backend},{edition}")
+    }
+}
 
 impl Flavour {
-    /// Its folder in `npm/dist/wasm`.
+    /// Its name in the package.
     pub fn name(self) -> &'static str {
         match self {
             Flavour::Simd => "simd",
             Flavour::Relaxed => "relaxed",
             Flavour::Threads => "threads",
+            Flavour::WebGpu => "webgpu",
         }
+    }
+
+    fn binaries(self) -> [Binary; 2] {
+        [Edition::Files, Edition::Models].map(|edition| Binary { flavour: self, edition })
     }
 
     /// `-pre-RA-sched=source` keeps the order in which kernels are written. LLVM's own order for wasm ignores how many
     /// vectors are alive, V8 keeps it, and a 6 x 8 register tile then spills and runs at half its speed.
-    /// Whether the built binary is one that a page can wait for.
-    pub fn is_small(self) -> bool {
-        let binary = proc::root().join("npm/dist/wasm").join(self.name()).join(BINARY);
-        std::fs::metadata(binary).is_ok_and(|file| file.len() as usize <= MAX_BYTES)
-    }
-
     fn rustflags(self) -> &'static str {
         match self {
-            Flavour::Simd => "-Cllvm-args=-pre-RA-sched=source -Ctarget-feature=+simd128",
+            Flavour::Simd | Flavour::WebGpu => "-Cllvm-args=-pre-RA-sched=source -Ctarget-feature=+simd128",
             Flavour::Relaxed => "-Cllvm-args=-pre-RA-sched=source -Ctarget-feature=+simd128,+relaxed-simd",
             // Since Rust 1.93 `+atomics` no longer makes the memory shared: the linker must be told. The maximum is
             // reserved when the module starts; iOS refuses more than 1 GiB.
@@ -79,15 +137,18 @@ impl Flavour {
 
     fn wasm_opt_features(self) -> &'static [&'static str] {
         match self {
-            Flavour::Simd => &[],
+            Flavour::Simd | Flavour::WebGpu => &[],
             Flavour::Relaxed => &["--enable-relaxed-simd"],
             Flavour::Threads => &["--enable-relaxed-simd", "--enable-threads"],
         }
     }
 
-    /// Cargo features of this flavour.
+    /// Cargo features for tests, lints and development: all that the flavour can have.
     pub fn features(self) -> &'static str {
-        if self == Flavour::Threads { "webgpu,onnx,threads" } else { "webgpu,onnx" }
+        match self {
+            Flavour::Threads => "cpu,webgpu,onnx,models,threads",
+            _ => "cpu,webgpu,onnx,models",
+        }
     }
 
     /// Where cargo builds it. The flags differ, so sharing a folder would rebuild everything at each change of flavour.
@@ -110,9 +171,13 @@ impl Flavour {
 
     /// The options of cargo that every command of this flavour shares.
     pub fn options(self, toolchain: &Toolchain) -> Vec<String> {
+        self.options_with(toolchain, self.features())
+    }
+
+    fn options_with(self, toolchain: &Toolchain, features: &str) -> Vec<String> {
         let target_dir = self.target_dir().display().to_string();
         let mut options = ["--target", TARGET, "--target-dir", &target_dir].map(String::from).to_vec();
-        options.extend(["--no-default-features".into(), "--features".into(), self.features().into()]);
+        options.extend(["--no-default-features".into(), "--features".into(), features.into()]);
         if self == Flavour::Threads || toolchain.must_build_std() {
             options.extend(["-Z".into(), BUILD_STD.into()]);
         }
@@ -139,7 +204,7 @@ impl Profile {
     }
 }
 
-/// `build [--release|--dev] [simd|relaxed|threads]...`
+/// `build [--release|--dev] [simd|relaxed|threads|webgpu]...`
 pub fn task(arguments: &[String]) -> Result {
     let mut profile = Profile::Release;
     let mut flavours = Vec::new();
@@ -155,8 +220,8 @@ pub fn task(arguments: &[String]) -> Result {
     let flavours: &[Flavour] = if flavours.is_empty() { &FLAVOURS } else { &flavours };
     build(profile, flavours)?;
     // Last, so that there is something to look into.
-    let too_large: Vec<_> =
-        flavours.iter().filter(|flavour| !flavour.is_small()).map(|flavour| flavour.name()).collect();
+    let built = flavours.iter().flat_map(|flavour| flavour.binaries());
+    let too_large: Vec<_> = built.filter(|binary| !binary.is_small()).map(Binary::name).collect();
     if profile == Profile::Release && !too_large.is_empty() {
         return Err(
             format!("larger than {} KB: {}; find what made them grow", MAX_BYTES / 1000, too_large.join(", ")).into()
@@ -165,34 +230,44 @@ pub fn task(arguments: &[String]) -> Result {
     Ok(())
 }
 
-/// Builds binaries and the npm package.
+/// Builds binaries and the npm package. For development one binary of everything stands in for both editions.
 pub fn build(profile: Profile, flavours: &[Flavour]) -> Result {
     let toolchain = Toolchain::need()?;
     println!("build: {} ...", flavours.iter().map(|flavour| flavour.name()).collect::<Vec<_>>().join(", "));
     // Fat link-time optimisation and wasm-opt keep one core busy each: build side by side.
-    let results: Vec<Result<String>> = std::thread::scope(|scope| {
+    let results: Vec<Result<Vec<String>>> = std::thread::scope(|scope| {
         let builds = flavours.iter().map(|&flavour| {
             let toolchain = &toolchain;
-            scope.spawn(move || binary(toolchain, profile, flavour))
+            scope.spawn(move || {
+                let [files, models] = flavour.binaries();
+                match profile {
+                    Profile::Dev => Ok(vec![binary(toolchain, profile, files, &[files, models])?]),
+                    Profile::Release => {
+                        [files, models].map(|b| binary(toolchain, profile, b, &[b])).into_iter().collect()
+                    }
+                }
+            })
         });
         let builds: Vec<_> = builds.collect();
         builds.into_iter().map(|build| build.join().expect("a build thread never panics")).collect()
     });
-    for line in results {
-        println!("{}", line?);
+    for lines in results {
+        for line in lines? {
+            println!("{line}");
+        }
     }
     package()
 }
 
-/// One binary, from source to `npm/dist/wasm/<flavour>`; returns the line to print.
-fn binary(toolchain: &Toolchain, profile: Profile, flavour: Flavour) -> Result<String> {
-    let name = flavour.name();
-    let (built, time) = proc::timed(|| compile(toolchain, profile, flavour));
+/// One binary, from source to its places in `npm/dist/wasm`; returns the line to print.
+fn binary(toolchain: &Toolchain, profile: Profile, binary: Binary, places: &[Binary]) -> Result<String> {
+    let (built, time) = proc::timed(|| compile(toolchain, profile, binary, places));
     let (wasm, fresh) = built?;
     let size = wasm.len();
     let time = if fresh { "unchanged".into() } else { proc::seconds(time) };
+    let name = if profile == Profile::Dev { binary.flavour.name().into() } else { binary.name() };
     let line = format!(
-        "build: {name:<8} {:>6.1} KB, {:>6.1} KB gzipped ({}, {time})",
+        "build: {name:<14} {:>6.1} KB, {:>6.1} KB gzipped ({}, {time})",
         size as f64 / 1e3,
         gzip_size(&wasm) as f64 / 1e3,
         profile.cargo_name(),
@@ -201,39 +276,46 @@ fn binary(toolchain: &Toolchain, profile: Profile, flavour: Flavour) -> Result<S
 }
 
 /// Cargo, wasm-bindgen, wasm-opt. Returns the binary and whether it was already there.
-fn compile(toolchain: &Toolchain, profile: Profile, flavour: Flavour) -> Result<(Vec<u8>, bool)> {
+fn compile(toolchain: &Toolchain, profile: Profile, binary: Binary, places: &[Binary]) -> Result<(Vec<u8>, bool)> {
+    let flavour = binary.flavour;
     let mut cargo = flavour.cargo(toolchain);
     cargo.args(["rustc", "--quiet", "--lib", "--crate-type", "cdylib", "--profile", profile.cargo_name()]);
+    let folder = flavour.target_dir().join(TARGET).join(profile.cargo_name());
+    let mut package = folder.join("package");
     // Quietly: on a stable compiler each build with `+atomics` warns that the feature is unstable.
-    let options = flavour.options(toolchain);
+    let mut options = flavour.options(toolchain);
     if profile == Profile::Release {
+        options = flavour.options_with(toolchain, &binary.features());
+        package = folder.join(format!("package-{}", binary.name()));
         // The standard library built for size too: its sorts alone are 90 KB otherwise.
         if !options.iter().any(|option| option.starts_with("build-std")) {
             cargo.args(["-Z", BUILD_STD]);
         }
         cargo.args(["-Z", "build-std-features=optimize_for_size"]);
         // A panic is a bug, and its message finds it without the line: 10 KB and more of paths and numbers stay home.
-        cargo.env(RUSTFLAGS, format!("{} -Zlocation-detail=none", flavour.rustflags()));
+        // Nothing published prints the fields of a struct either: 30 KB.
+        let flags = format!("{} -Zlocation-detail=none -Zfmt-debug=shallow", flavour.rustflags());
+        cargo.env(RUSTFLAGS, flags);
     }
-    proc::run_quiet(cargo.args(options))?;
+    // Each binary leaves something out: what only the others use must say so.
+    proc::run_quiet(cargo.args(options).args(["--", "-Dwarnings"]))?;
 
-    let folder = flavour.target_dir().join(TARGET).join(profile.cargo_name());
     let raw = folder.join("striate.wasm");
-    let package = folder.join("package");
     // The stamp names everything that the result follows from.
     let source = proc::sha256(&proc::read(&raw)?);
     let recipe = format!("{source} {} {profile:?} {:?}", locked_bindgen()?, wasm_opt_arguments(flavour));
-    let stamp = folder.join("package.stamp");
+    let stamp = package.with_extension("stamp");
     let fresh = std::fs::read_to_string(&stamp).is_ok_and(|have| have == recipe);
     if !fresh {
         bind(profile, flavour, &raw, &package)?;
         proc::write(&stamp, recipe)?;
     }
-    // The package's own build rewrites what it is given, so it gets a copy.
-    let out = proc::root().join("npm/dist/wasm").join(flavour.name());
-    remove_folder(&out)?;
-    copy_folder(&package, &out)?;
-    Ok((proc::read(&out.join(BINARY))?, fresh))
+    // The package's own build rewrites what it is given, so it gets copies.
+    for place in places {
+        remove_folder(&place.out())?;
+        copy_folder(&package, &place.out())?;
+    }
+    Ok((proc::read(&places[0].out().join(BINARY))?, fresh))
 }
 
 /// Makes a module with its JavaScript glue of what cargo built.

@@ -6,7 +6,7 @@ const settings = {
   'simd-1t': { backend: 'wasm', threads: 1, variant: 'simd' },
   webgpu: { backend: 'webgpu', threads: 1, allowSoftwareAdapter: true },
 };
-const variants = { 'wasm-2t': 'threads', 'wasm-1t': 'relaxed', 'simd-1t': 'simd', webgpu: 'relaxed' };
+const variants = { 'wasm-2t': 'threads', 'wasm-1t': 'relaxed', 'simd-1t': 'simd', webgpu: 'webgpu' };
 
 export async function load({ graph, tfGraph }, backend) {
   const { striate } = await import(new URL('../striate/index.js', import.meta.url).href);

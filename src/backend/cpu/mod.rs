@@ -96,7 +96,6 @@ fn kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
         Op::Pool2d(op) => pool::compile(op, spec)?,
         Op::Reduce(op) => reduce::compile(op, spec)?,
         Op::Resize(op) => resize::compile(op, spec)?,
-        Op::ResizeBackward(op) => taps::compile_backward(op, spec)?,
         Op::Unary(op) => elementwise::compile_unary(op),
         Op::Binary(op) => elementwise::compile_binary(op, spec)?,
         Op::Cast(op) => elementwise::compile_cast(op),
@@ -109,7 +108,19 @@ fn kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
         Op::Gather(op) => select::compile_gather(op, spec)?,
         Op::TopK(op) => select::compile_top_k(op, spec)?,
         Op::ArgMax(op) => select::compile_arg_max(op, spec)?,
-        Op::NonMaxSuppression(op) => suppress::compile(op, spec)?,
+        Op::NonMaxSuppression(op) if cfg!(feature = "files") => suppress::compile(op, spec)?,
+        Op::Reshape(_) => return Err(Error::invalid("a reshape is no step of a plan")),
+        Op::BatchNorm(_) => return Err(Error::unsupported("batch normalisation; fold it with `passes::optimize`")),
+        // A constant: what only reads files does without these kernels.
+        _ if cfg!(feature = "models") => training_kernel(op, spec)?,
+        _ => return Err(Error::unsupported("training in a binary that only reads files")),
+    })
+}
+
+/// Kernels that nothing but training asks for.
+fn training_kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
+    Ok(match op {
+        Op::ResizeBackward(op) => taps::compile_backward(op, spec)?,
         Op::Conv2dBackwardInput(op) => conv_transpose::compile_backward(op, spec)?,
         Op::Conv2dBackwardFilter(op) => conv_filter::compile(op, spec)?,
         Op::DepthwiseConv2dBackwardInput(op) => depthwise_backward::compile_input(op, spec)?,
@@ -121,8 +132,7 @@ fn kernel(op: &Op, spec: &Spec) -> Result<Box<dyn Kernel>> {
         Op::UnaryBackward(op) => unary_backward::compile(op),
         Op::Random(op) => random::compile(op),
         Op::OptimizerStep(op) => optimizer_step::compile(op),
-        Op::Reshape(_) => return Err(Error::invalid("a reshape is no step of a plan")),
-        Op::BatchNorm(_) => return Err(Error::unsupported("batch normalisation; fold it with `passes::optimize`")),
+        _ => return Err(Error::unsupported(op.operator().name())),
     })
 }
 

@@ -98,7 +98,6 @@ impl<'a> Lowering<'a> {
             Op::Pool2d(op) => pool::lower(self, op, node),
             Op::Reduce(op) => reduce::lower(self, op, node),
             Op::Resize(op) => resize::lower(self, op, node),
-            Op::ResizeBackward(op) => resize::backward(self, op, node),
             Op::Unary(op) => elementwise::unary(self, *op, node),
             Op::Binary(op) => elementwise::binary(self, op, node),
             Op::Cast(op) => elementwise::cast(self, op, node),
@@ -111,7 +110,22 @@ impl<'a> Lowering<'a> {
             Op::Gather(op) => select::gather(self, op, node),
             Op::TopK(op) => topk::lower(self, op, node),
             Op::ArgMax(op) => select::argmax(self, op, node),
-            Op::NonMaxSuppression(op) => suppress::lower(self, op, node),
+            Op::NonMaxSuppression(op) if cfg!(feature = "files") => suppress::lower(self, op, node),
+            Op::Reshape(_) => Err(Error::invalid("a reshape moves nothing and is no step")),
+            Op::BatchNorm(_) => {
+                Err(Error::unsupported("batch normalisation must be folded first (passes::optimize does it)"))
+            }
+            // A constant: what only reads files does without these.
+            _ if cfg!(feature = "models") => self.training_node(node),
+            _ => Err(Error::unsupported("training in a binary that only reads files")),
+        }
+        .map_err(|e| e.at(&node.name))
+    }
+
+    /// What nothing but training asks for.
+    fn training_node(&mut self, node: &Node) -> Result<()> {
+        match &node.op {
+            Op::ResizeBackward(op) => resize::backward(self, op, node),
             Op::Conv2dBackwardInput(op) => conv_transpose::backward_input(self, op, node),
             Op::Conv2dBackwardFilter(op) => conv_filter::lower(self, op, node),
             Op::DepthwiseConv2dBackwardInput(op) => depthwise_backward::input(self, op, node),
@@ -123,12 +137,8 @@ impl<'a> Lowering<'a> {
             Op::UnaryBackward(op) => unary_backward::lower(self, *op, node),
             Op::Random(op) => update::random(self, *op, node),
             Op::OptimizerStep(op) => update::update(self, *op, node),
-            Op::Reshape(_) => Err(Error::invalid("a reshape moves nothing and is no step")),
-            Op::BatchNorm(_) => {
-                Err(Error::unsupported("batch normalisation must be folded first (passes::optimize does it)"))
-            }
+            op => Err(Error::unsupported(op.operator().name())),
         }
-        .map_err(|e| e.at(&node.name))
     }
 
     pub fn kind(&self, value: ValueId) -> &'a TensorType {
