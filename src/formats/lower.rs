@@ -5,6 +5,7 @@
 //! open dimensions; whatever differs between the two depends on them. The same trick carries shape arithmetic
 //! (`Shape -> StridedSlice -> Pack -> Reshape`): it is evaluated at import, under both guesses.
 
+mod blocks;
 mod boxes;
 mod shapes;
 mod spell;

@@ -5,7 +5,9 @@ use serde_json::Value as Json;
 use super::Backend;
 use super::vision::{Inputs, Named};
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::graph::Graph;
+use crate::ops::NonMaxSuppression;
+use crate::tensor::{DType, Tensor};
 use crate::train::Config;
 use crate::vision::Rect;
 use crate::vision::average_precision::{Found, Truth, Voc, coco, voc};
@@ -16,11 +18,11 @@ use crate::vision::suppress::{Combined, Suppression};
 use crate::vision::yolo::AnchorHead;
 
 /// The results of a case; `None` for other operations.
-pub(super) fn run(op: &str, config: &Json, inputs: &Inputs, _backend: &Backend) -> Result<Option<Vec<Named>>> {
+pub(super) fn run(op: &str, config: &Json, inputs: &Inputs, backend: &Backend) -> Result<Option<Vec<Named>>> {
     let mut config = Config::new(op, config)?;
     let c = &mut config;
     let results = match op {
-        "non_max_suppression" | "non_max_suppression_with_scores" => suppress(op, c, inputs)?,
+        "non_max_suppression" | "non_max_suppression_with_scores" => suppress(op, c, inputs, backend)?,
         "combined_non_max_suppression" => combined(c, inputs)?,
         "iou_matrix" => {
             let (a, b) = (rects(inputs.get("a")?)?, rects(inputs.get("b")?)?);
@@ -63,12 +65,39 @@ fn suppression(config: &mut Config) -> Result<Suppression> {
     })
 }
 
-fn suppress(op: &str, config: &mut Config, inputs: &Inputs) -> Result<Vec<Named>> {
-    let kept = suppression(config)?.run(&rects(inputs.get("boxes")?)?, inputs.get("scores")?.as_f32()?);
-    let (indices, scores): (Vec<i32>, Vec<f32>) = kept.into_iter().map(|(index, score)| (index as i32, score)).unzip();
-    let mut results = vec![("indices", Tensor::i32([indices.len()], indices)?)];
-    if op == "non_max_suppression_with_scores" {
-        results.push(("scores_out", Tensor::f32([scores.len()], scores)?));
+/// Twice: on the host, and as an operation of the graph.
+fn suppress(op: &str, config: &mut Config, inputs: &Inputs, backend: &Backend) -> Result<Vec<Named>> {
+    let (settings, boxes, scores) = (suppression(config)?, inputs.get("boxes")?, inputs.get("scores")?);
+    let kept = settings.run(&rects(boxes)?, scores.as_f32()?);
+    let (indices, values): (Vec<i32>, Vec<f32>) = kept.into_iter().map(|(index, score)| (index as i32, score)).unzip();
+    let mut all = vec![(indices, values)];
+
+    let mut graph = Graph::new();
+    let n = scores.shape().elements();
+    let operands = [boxes.clone().reshape([1, n, 4])?, scores.clone().reshape([1, 1, n])?];
+    let dims = |t: &Tensor| t.shape().iter().map(|&d| Some(d)).collect::<Vec<_>>();
+    let values = [("boxes", 0), ("scores", 1)].map(|(name, i)| graph.input(name, DType::F32, dims(&operands[i])));
+    let node = NonMaxSuppression {
+        max_output: settings.max_output,
+        iou_threshold: settings.iou_threshold,
+        score_threshold: settings.score_threshold,
+        soft_sigma: settings.soft_sigma,
+        centred: false,
+    };
+    for (i, value) in graph.push("nms", node, &values)?.into_iter().enumerate() {
+        graph.output(format!("nms:{i}"), value);
+    }
+    let found = backend.run(&graph, &operands)?;
+    let count = found[2].as_i32()?[0].max(0) as usize;
+    let column: Vec<i32> = found[0].as_i32()?.chunks_exact(3).take(count).map(|row| row[2]).collect();
+    all.push((column, found[1].as_f32()?.iter().take(count).copied().collect()));
+
+    let mut results = Vec::new();
+    for (indices, values) in all {
+        results.push(("indices", Tensor::i32([indices.len()], indices)?));
+        if op == "non_max_suppression_with_scores" {
+            results.push(("scores_out", Tensor::f32([values.len()], values)?));
+        }
     }
     Ok(results)
 }

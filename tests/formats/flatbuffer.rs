@@ -6,6 +6,7 @@ pub enum Field {
     Table(Table),
     Tables(Vec<Table>),
     Ints(Vec<i32>),
+    Longs(Vec<i64>),
     Bytes(Vec<u8>),
     Text(String),
 }
@@ -78,6 +79,11 @@ fn child(out: &mut Vec<u8>, field: &Field) -> usize {
         Field::Ints(ints) => {
             let at = vector(out, ints.len());
             out.extend(ints.iter().flat_map(|n| n.to_le_bytes()));
+            at
+        }
+        Field::Longs(longs) => {
+            let at = vector(out, longs.len());
+            out.extend(longs.iter().flat_map(|n| n.to_le_bytes()));
             at
         }
         Field::Bytes(bytes) => {

@@ -4,6 +4,7 @@ mod flatbuffer;
 mod hostile;
 #[cfg(feature = "onnx")]
 mod onnx;
+mod quantised;
 mod rules;
 mod tiny;
 

@@ -310,3 +310,32 @@ fn booleans_indices_and_top_k() {
     assert_eq!(results[4].as_i32().unwrap(), [1, 0]);
     assert_eq!(results[5].as_i32().unwrap(), [2]);
 }
+
+/// Lists that end with the last box, lists filled up, and scores of soft suppression.
+#[test]
+fn suppression_of_every_version() {
+    let base = || {
+        Model::default()
+            .input("boxes", &[3, 4])
+            .input("scores", &[3])
+            .ints("most", &[], &[5])
+            .floats("iou", &[], &[0.4])
+            .floats("score", &[], &[0.1])
+            .floats("sigma", &[], &[0.5])
+    };
+    let corners = [[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 1.0], [5.0, 5.0, 6.0, 6.0]].concat();
+    let inputs = [Tensor::f32([3, 4], corners).unwrap(), Tensor::f32([3], vec![0.9, 0.8, 0.7]).unwrap()];
+    let operands = ["boxes", "scores", "most", "iou", "score", "sigma"];
+    let third = base().node("y", "NonMaxSuppressionV3", &operands[..5], json!({}));
+    let graph = third.import(&["y"]).unwrap();
+    let list = reference::run(&graph, &inputs).unwrap().swap_remove(0);
+    assert_eq!(graph.trimmed(0, list).unwrap(), Tensor::i32([2], vec![0, 2]).unwrap());
+    let padded = json!({ "pad_to_max_output_size": { "b": true } });
+    let fourth = base().node("y", "NonMaxSuppressionV4", &operands[..5], padded.clone()).run(&["y", "y:1"], &inputs);
+    assert_eq!(fourth[0].as_i32().unwrap(), [0, 2, 0, 0, 0]);
+    assert_eq!(fourth[1], Tensor::i32(Vec::new(), vec![2]).unwrap());
+    let fifth = base().node("y", "NonMaxSuppressionV5", &operands, padded).run(&["y", "y:1", "y:2"], &inputs);
+    assert_eq!(fifth[0].as_i32().unwrap(), [0, 2, 1, 0, 0]);
+    assert!((fifth[1].as_f32().unwrap()[2] - 0.8 * (-0.25f32).exp()).abs() < 1e-6);
+    assert_eq!(fifth[2].as_i32().unwrap(), [3]);
+}

@@ -163,6 +163,19 @@ impl Rule<'_, '_> {
                 }
                 self.lowering.add(name, ArgMax { axis, keep_dims: false }, &[x])?
             }
+            "GatherNd" => {
+                let [values, indices] = self.operands()?;
+                self.lowering.gather_nd(name, values, indices)?
+            }
+            "SpaceToBatchND" | "BatchToSpaceND" => {
+                let [x, blocks, edges] = self.operands()?;
+                let (blocks, edges) = (self.lowering.ints(blocks, "block_shape")?, self.lowering.ints(edges, "edges")?);
+                if node.op == "SpaceToBatchND" {
+                    self.lowering.space_to_batch(name, x, &blocks, &edges)?
+                } else {
+                    self.lowering.batch_to_space(name, x, &blocks, &edges)?
+                }
+            }
             "Shape" => self.lowering.shape_of(name, self.first()?)?,
             "Fill" => {
                 let [dims, value] = self.operands()?;

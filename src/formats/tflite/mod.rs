@@ -194,7 +194,11 @@ impl Importer<'_> {
             inputs.push(value.transpose().map_err(fail)?);
         }
         let range = self.range(operator).map_err(fail)?;
-        let results = ops::lower(&mut self.lowering, layer, operator, &inputs, range).map_err(fail)?;
+        let made = match operator.outputs.first() {
+            Some(&output) if tensors[output].element != Element::Bool => Some(tensors[output].dtype().map_err(fail)?),
+            _ => None,
+        };
+        let results = ops::lower(&mut self.lowering, layer, operator, &inputs, range, made).map_err(fail)?;
         if results.len() < operator.outputs.len() {
             return Err(fail(Error::invalid(format!(
                 "the operator has {} results, but {} tensors for them",

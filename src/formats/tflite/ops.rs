@@ -9,10 +9,11 @@ use crate::error::{Error, Result};
 use crate::formats::lower::{self, Detections, Lowering, StridedSliceMasks, TransposedConv};
 use crate::graph::ValueId;
 use crate::ops::{
-    ArgMax, Concat, Conv2d, DepthwiseConv2d, Epilogue, Gather, MatMul, NonMaxSuppression, PadMode, Pool2d, PoolKind,
-    ReduceKind, Softmax, TopK, Unary,
+    ArgMax, Cast, Concat, Conv2d, DepthwiseConv2d, Epilogue, Gather, MatMul, NonMaxSuppression, PadMode, Pool2d,
+    PoolKind, ReduceKind, Softmax, TopK, Unary,
 };
 use crate::shape::{Padding, Shape};
+use crate::tensor::DType;
 
 /// `BuiltinOperator` by number.
 #[rustfmt::skip]
@@ -41,8 +42,8 @@ pub const DEQUANTIZE: i32 = 6;
 
 /// Operators whose results lie among their operands: where both are quantised alike, nothing is out of range.
 #[rustfmt::skip]
-const WITHIN: [&str; 24] = [
-    "AVERAGE_POOL_2D", "CONCATENATION", "DEPTH_TO_SPACE", "DEQUANTIZE", "EXPAND_DIMS", "GATHER", "MAX_POOL_2D", "MAXIMUM", "MEAN",
+const WITHIN: [&str; 27] = [
+    "AVERAGE_POOL_2D", "BATCH_TO_SPACE_ND", "GATHER_ND", "SPACE_TO_BATCH_ND", "CONCATENATION", "DEPTH_TO_SPACE", "DEQUANTIZE", "EXPAND_DIMS", "GATHER", "MAX_POOL_2D", "MAXIMUM", "MEAN",
     "MINIMUM", "MIRROR_PAD", "PACK", "PAD", "REDUCE_MAX", "REDUCE_MIN", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR",
     "SLICE", "SPACE_TO_DEPTH", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE", "UNPACK",
 ];
@@ -68,16 +69,18 @@ pub fn name(code: OperatorCode) -> String {
     }
 }
 
-/// Lowers an operator; its results, in order. `range` is what a quantised result can express.
+/// Lowers an operator; its results, in order. `range` is what a quantised result can express, `made` the element type of the
+/// first, `None` for truth values.
 pub fn lower(
     lowering: &mut Lowering,
     name: &str,
     operator: &OperatorDef,
     inputs: &[Option<ValueId>],
     range: Option<[f32; 2]>,
+    made: Option<DType>,
 ) -> Result<Vec<ValueId>> {
     let clamped = Cell::new(false);
-    let mut results = Rule { lowering, name, operator, inputs, range, clamped: &clamped }.apply()?;
+    let mut results = Rule { lowering, name, operator, inputs, range, made, clamped: &clamped }.apply()?;
     if let (Some([min, max]), false, Some(result)) = (range, clamped.get(), results.first_mut()) {
         *result = lowering.add(&format!("{name}/range"), Unary::Clip { min, max }, &[*result])?;
     }
@@ -92,6 +95,8 @@ struct Rule<'a, 'f> {
     inputs: &'a [Option<ValueId>],
     /// What the (first) result can express, if it is quantised: 8 bits hold no more, so it is an activation, too.
     range: Option<[f32; 2]>,
+    /// The element type of the (first) result; `None` for truth values.
+    made: Option<DType>,
     /// The activation has seen to it.
     clamped: &'a Cell<bool>,
 }
@@ -287,6 +292,31 @@ impl<'f> Rule<'_, 'f> {
                     x = self.lowering.add(&format!("{name}/negated"), Unary::Neg, &[x])?;
                 }
                 self.lowering.add(name, ArgMax { axis, keep_dims: false }, &[x])?
+            }
+            "GATHER_ND" => {
+                let [values, indices] = self.operands()?;
+                self.lowering.gather_nd(name, values, indices)?
+            }
+            "L2_NORMALIZATION" => self.with_activation(0, |rule, name| {
+                let x = rule.operand(0)?;
+                rule.lowering.l2_normalize(name, x)
+            })?,
+            "SPACE_TO_BATCH_ND" | "BATCH_TO_SPACE_ND" => {
+                let [x, blocks, edges] = self.operands()?;
+                let (blocks, edges) = (self.lowering.ints(blocks, "block_shape")?, self.lowering.ints(edges, "edges")?);
+                if op == "SPACE_TO_BATCH_ND" {
+                    self.lowering.space_to_batch(name, x, &blocks, &edges)?
+                } else {
+                    self.lowering.batch_to_space(name, x, &blocks, &edges)?
+                }
+            }
+            "CAST" => {
+                let x = self.operand(0)?;
+                match self.made {
+                    None => self.lowering.truth(name, x)?,
+                    Some(to) if to == self.lowering.dtype(x) => x,
+                    Some(to) => self.lowering.add(name, Cast { to }, &[x])?,
+                }
             }
             "SHAPE" => self.lowering.shape_of(name, self.operand(0)?)?,
             "FILL" => {
