@@ -231,6 +231,13 @@ impl Graph {
         self.outputs = outputs;
     }
 
+    /// Has an input hold other elements; its readers must be able to take them.
+    pub(crate) fn set_input_dtype(&mut self, i: usize, dtype: DType) {
+        if let Some(input) = self.inputs.get_mut(i) {
+            input.dtype = dtype;
+        }
+    }
+
     fn value(&mut self, name: String, source: Source) -> ValueId {
         self.values.push(Value { name, source });
         ValueId((self.values.len() - 1) as u32)

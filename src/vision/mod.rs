@@ -10,6 +10,7 @@ pub mod crop;
 pub mod image;
 pub mod imagenet;
 pub mod labels;
+mod post_processed;
 pub mod segmentation;
 mod ssd;
 pub mod suppress;
@@ -59,6 +60,7 @@ pub struct Detector(Kind);
 enum Kind {
     Ssd(ssd::Ssd),
     CenterNet,
+    PostProcessed(post_processed::PostProcessed),
 }
 
 impl Detector {
@@ -67,47 +69,55 @@ impl Detector {
         if ssd::Ssd::matches(graph) {
             return Some(Detector(Kind::Ssd(ssd::Ssd::new())));
         }
-        centernet::matches(graph).then_some(Detector(Kind::CenterNet))
+        if centernet::matches(graph) {
+            return Some(Detector(Kind::CenterNet));
+        }
+        post_processed::PostProcessed::recognise(graph).map(|own| Detector(Kind::PostProcessed(own)))
     }
 
     /// A name for people.
     pub fn name(&self) -> &'static str {
-        match self.0 {
+        match &self.0 {
             Kind::Ssd(_) => "SSD-MobileNetV2 (Open Images, 23 classes)",
             Kind::CenterNet => "CenterNet-MobileNetV3 (COCO, 80 classes)",
+            Kind::PostProcessed(_) => "a TensorFlow Lite detector with its own post-processing",
         }
     }
 
     /// How the network wants its pictures.
     pub fn input(&self) -> InputSpec {
-        match self.0 {
+        match &self.0 {
             Kind::Ssd(_) => ssd::INPUT,
             Kind::CenterNet => centernet::INPUT,
+            Kind::PostProcessed(own) => own.input(),
         }
     }
 
-    /// The names of the classes.
+    /// The names of the classes; empty where the network does not say what they are.
     pub fn labels(&self) -> &'static [&'static str] {
-        match self.0 {
+        match &self.0 {
             Kind::Ssd(_) => &labels::OPEN_IMAGES_24,
             Kind::CenterNet => &labels::COCO_80,
+            Kind::PostProcessed(own) => own.labels(),
         }
     }
 
     /// The thresholds that suit the network.
     pub fn default_options(&self) -> DetectOptions {
-        match self.0 {
+        match &self.0 {
             Kind::Ssd(_) => DetectOptions { score_threshold: 0.4, iou_threshold: 0.5, max_detections: 100 },
             Kind::CenterNet => DetectOptions { score_threshold: 0.2, iou_threshold: 0.4, max_detections: 100 },
+            Kind::PostProcessed(_) => DetectOptions { score_threshold: 0.4, iou_threshold: 0.6, max_detections: 100 },
         }
     }
 
     /// The network up to the outputs that [`Detector::decode`] reads, and nothing more. Best where reading outputs
     /// costs nothing (the CPU).
     pub fn head_graph(&self, graph: Graph) -> Result<Graph> {
-        match self.0 {
+        match &self.0 {
             Kind::Ssd(_) => keep_outputs(graph, &ssd::OUTPUTS),
             Kind::CenterNet => keep_outputs(graph, &centernet::OUTPUTS),
+            Kind::PostProcessed(own) => Ok(own.head_graph(graph)),
         }
     }
 
@@ -115,8 +125,8 @@ impl Detector {
     /// back (CenterNet: 0.4 MB in place of 5.5 MB). Best on a GPU.
     pub fn extend_graph(&self, graph: Graph) -> Result<Graph> {
         let graph = self.head_graph(graph)?;
-        match self.0 {
-            Kind::Ssd(_) => Ok(graph),
+        match &self.0 {
+            Kind::Ssd(_) | Kind::PostProcessed(_) => Ok(graph),
             Kind::CenterNet => centernet::extend(graph),
         }
     }
@@ -130,6 +140,7 @@ impl Detector {
         match &self.0 {
             Kind::Ssd(ssd) => ssd.decode(outputs, image, options),
             Kind::CenterNet => centernet::decode(outputs, image, options),
+            Kind::PostProcessed(own) => own.decode(outputs, image, options),
         }
     }
 }
