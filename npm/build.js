@@ -46,10 +46,12 @@ if (types.status !== 0) process.exit(types.status ?? 1);
 
 // The threads of the pool import the glue by its address, and bundlers carry it along as a lone file: so it must be
 // one. The pool's script is folded in.
+const glues = [["keras", "keras.js"]];
 const editions = (binary) => ["files", "models"].map((edition) => `${binary}-${edition}`);
-for (const name of ["simd", "relaxed", "threads", "webgpu"].flatMap(editions)) {
+glues.push(...["simd", "relaxed", "threads", "webgpu"].flatMap(editions).map((name) => [name, "striate.js"]));
+for (const [name, file] of glues) {
   const folder = join(dist, "wasm", name);
-  const glue = join(folder, "striate.js");
+  const glue = join(folder, file);
   if (!existsSync(glue)) {
     console.warn(`dist/wasm/${name} is missing: run \`cargo xtask build\``);
     continue;

@@ -2,9 +2,10 @@ import type { HostOptions } from "./begin.js";
 import { aborted, failure, throwIfAborted } from "./errors.js";
 import type { Loaded } from "./held.js";
 import type { NetHandle } from "./host.js";
+import type { LoadModelOptions } from "./keras/types.js";
 import type { Layer, SymbolicTensor, SymbolicTensors } from "./layers/tensor.js";
 import { Life } from "./life.js";
-import { type BuildOptions, buildFunctional, buildSequential, type Model, shapesOf } from "./model.js";
+import { type BuildOptions, buildFunctional, buildSequential, loadKeras, type Model, shapesOf } from "./model.js";
 import { readModel } from "./models.js";
 import { Net } from "./net.js";
 import type { EngineInfo, EngineOptions, LoadOptions, ModelSource } from "./types.js";
@@ -109,6 +110,22 @@ export class Engine extends EventTarget {
     const work = this.open(source, options);
     const drop = () => void work.then(({ life, handle }) => life.free(handle.id)).catch(() => {});
     return new Net(this, source, options, await raceAbort(work, options.signal, "loading", drop));
+  }
+
+  /**
+   * Loads a network of layers with its weights from one of Keras' files: `.keras`, `.h5`, or a TensorFlow.js layers model
+   * (`model.json` with its weight files beside it); or from safetensors that {@link Model.save} wrote. It can be trained and
+   * changed like one that was built here.
+   *
+   * ```ts
+   * const net = await engine.loadModel("/models/digits.keras");
+   * ```
+   *
+   * What reads these files is fetched when it is first needed. Layers of one's own have no meaning here:
+   * {@link LoadModelOptions.customLayers} says what stands for them.
+   */
+  loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
+    return loadKeras(this, source, options);
   }
 
   /**

@@ -2,6 +2,9 @@ import { transfer } from "comlink";
 import { type Begun, begin, beginBeside, type HostOptions } from "./begin.js";
 import { type ErrorFields, failure, fieldsOf } from "./errors.js";
 import { BITMAP, close, type Frame, PixelReader } from "./image.js";
+import { KerasFiles } from "./keras/host.js";
+import type { KerasBytes } from "./keras/source.js";
+import type { CustomLayer, LoadedWeights, LoadWeightsOptions, SaveFormat, StandIn } from "./keras/types.js";
 import type { Json } from "./layers/arguments.js";
 import { joinWeights } from "./models.js";
 import { type Batches, BatchList, Loader, type Round } from "./training/loader.js";
@@ -84,6 +87,7 @@ export class Host {
   /** Samples to train on. */
   #loaders = new Map<number, Loader>();
   #augmenters = new Map<number, WasmAugmenter>();
+  #keras: KerasFiles | undefined;
   #nextId = 1;
   #losses = 0;
   #pixels = new PixelReader();
@@ -157,6 +161,43 @@ export class Host {
     return this.#reply(async () => this.#keep((await this.#synced(id)).toFullyConvolutional()));
   }
 
+  /** Opens one of Keras' files: its number, and those of its layers that are of these classes. */
+  openKeras(file: KerasBytes, classes: string[]): Promise<Reply<{ id: number; layers: CustomLayer[] }>> {
+    return this.#reply(async () => {
+      this.#keras ??= new KerasFiles(this.#options.assets);
+      const id = this.#nextId++;
+      return { id, layers: await this.#keras.open(id, file, classes) };
+    });
+  }
+
+  /** Builds the network of an open file, with its weights. */
+  buildKeras(file: number, standIns: StandIn[], seed: number): Promise<Reply<ModelHandle>> {
+    return this.#reply(async () => {
+      const json = await this.#files().network(file, standIns, seed);
+      const model = (await this.#builder()).build(json);
+      try {
+        await this.#files().load(file, model, {});
+        return this.#keep(model);
+      } catch (error) {
+        if (!isTrap(error)) model.free();
+        throw error;
+      }
+    });
+  }
+
+  /** Puts the weights of an open file into a model. */
+  loadKeras(id: number, file: number, options: LoadWeightsOptions): Promise<Reply<LoadedWeights>> {
+    return this.#reply(async () => this.#files().load(file, await this.#synced(id), options));
+  }
+
+  /** Writes a model in one of Keras' formats. */
+  saveKeras(id: number, format: SaveFormat): Promise<Reply<{ name: string; data: Uint8Array<ArrayBuffer> }[]>> {
+    return this.#reply(async () => {
+      this.#keras ??= new KerasFiles(this.#options.assets);
+      return this.#keras.save(await this.#synced(id), format);
+    });
+  }
+
   /** The shapes of a model's outputs. */
   shapes(json: string): Promise<Reply<(number | null)[][]>> {
     return this.#reply(async () => {
@@ -221,11 +262,12 @@ export class Host {
     });
   }
 
-  /** Lets go of samples or augmentations. */
+  /** Lets go of samples, augmentations or an open file. */
   shut(id: number): void {
     this.#loaders.delete(id);
     this.#augmenters.get(id)?.free();
     this.#augmenters.delete(id);
+    this.#keras?.close(id);
   }
 
   /** Begins a round through samples. */
@@ -320,6 +362,7 @@ export class Host {
   dispose(): void {
     for (const id of [...this.#nets.keys()]) this.free(id);
     for (const id of [...this.#loaders.keys(), ...this.#augmenters.keys()]) this.shut(id);
+    this.#keras?.dispose();
     for (const { runtime } of this.#started.splice(0)) runtime.free();
     this.#first = undefined;
     this.#sides = {};
@@ -348,6 +391,11 @@ export class Host {
     );
     sides[edition] = side;
     return side;
+  }
+
+  #files(): KerasFiles {
+    if (!this.#keras) throw failure("invalid", "this file was closed");
+    return this.#keras;
   }
 
   async #builder(): Promise<ModelsRuntime> {

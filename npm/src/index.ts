@@ -29,6 +29,13 @@ export {
 export { type Features, features } from "./features.js";
 export { MAX_PIXELS } from "./image.js";
 export * as initializers from "./initializers.js";
+export type {
+  CustomLayers,
+  LoadedWeights,
+  LoadModelOptions,
+  LoadWeightsOptions,
+  SaveFormat,
+} from "./keras/types.js";
 export * as layers from "./layers/index.js";
 export {
   type InputOptions,

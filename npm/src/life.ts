@@ -3,6 +3,8 @@ import type { HostOptions } from "./begin.js";
 import { errorFrom, failure } from "./errors.js";
 import type { Host, NetHandle, Reply } from "./host.js";
 import type { Frame } from "./image.js";
+import type { KerasBytes } from "./keras/source.js";
+import type { CustomLayer } from "./keras/types.js";
 import type { Model } from "./models.js";
 import type { Column, Samples } from "./training/samples.js";
 import type { EngineInfo, LoadOptions, OnProgress, TensorData } from "./types.js";
@@ -89,6 +91,14 @@ export class Life {
     return this.call((host) => host.load(format, model, weights, options, this.#callback(onProgress)));
   }
 
+  /** Opens one of Keras' files. */
+  openKeras(file: KerasBytes, classes: string[]): Promise<{ id: number; layers: CustomLayer[] }> {
+    const { bytes, json, owned } = file;
+    const parts = json ? [bytes, json] : [bytes];
+    if (this.#worker && owned) transfer(file, [...new Set(parts.map((part) => part.buffer as ArrayBuffer))]);
+    return this.call((host) => host.openKeras(file, classes));
+  }
+
   /** Tensors for a call: to a worker goes a copy of just their elements, whatever else their memory holds. */
   hand<T extends { data: TensorData }>(tensors: T[]): T[] {
     if (!this.#worker) return tensors;
@@ -117,7 +127,7 @@ export class Life {
     return transfer(copies, buffers);
   }
 
-  /** Lets go of samples to train on, or of augmentations. */
+  /** Lets go of samples to train on, of augmentations, or of an open file. */
   shut(id: number): void {
     if (!this.ended) void this.#host.shut(id);
   }

@@ -2,6 +2,16 @@ import { type Engine, raceAbort } from "./engine.js";
 import { failure, throwIfAborted } from "./errors.js";
 import { Held, type Loaded } from "./held.js";
 import type { ModelHandle } from "./host.js";
+import { readKeras } from "./keras/source.js";
+import type {
+  CustomLayer,
+  CustomLayers,
+  LoadedWeights,
+  LoadModelOptions,
+  LoadWeightsOptions,
+  SaveFormat,
+  StandIn,
+} from "./keras/types.js";
 import type { Json, LayerOptions } from "./layers/arguments.js";
 import { type Adopted, inputsOf, Recorder } from "./layers/record.js";
 import { Layer, type SymbolicTensor, type SymbolicTensors, tensorsOf } from "./layers/tensor.js";
@@ -13,7 +23,7 @@ import type { CompileOptions } from "./training/compile.js";
 import type { Dataset } from "./training/data.js";
 import type { ClassWeight, TrainingData } from "./training/samples.js";
 import { type EvaluateOptions, type FitOptions, type History, Training } from "./training/trainer.js";
-import type { LayerInfo, ModelSummary, Report, TensorInfo, WeightInfo } from "./types.js";
+import type { LayerInfo, ModelSource, ModelSummary, Report, TensorInfo, WeightInfo } from "./types.js";
 
 /** Options of building a model. */
 export interface BuildOptions {
@@ -268,6 +278,59 @@ export class Model {
     });
   }
 
+  /**
+   * Puts the weights of a file into the network: Keras' `.weights.h5`, `.h5` or `.keras`, a TensorFlow.js layers model or
+   * safetensors. The network stays as it was built, whatever the file's looks like.
+   *
+   * ```ts
+   * const net = await engine.zoo.vgg16({ classes: 5 });
+   * await net.loadWeights("vgg16_imagenet.h5", { byName: true, skipMismatch: true });
+   * ```
+   *
+   * By default layers go by their order, as Keras does it, and what does not fit is a {@link StriateError} with `layer`,
+   * `expected` and `received`; then no weight has changed.
+   */
+  async loadWeights(source: ModelSource, options: LoadWeightsOptions = {}): Promise<LoadedWeights> {
+    const { byName = false, skipMismatch = false, signal } = options;
+    return this.#held.call("loadWeights", signal, async ({ life, handle }) => {
+      const file = await life.openKeras(await readKeras(source, options), []);
+      let done: LoadedWeights;
+      try {
+        throwIfAborted(signal, "loadWeights");
+        done = await life.call((host) => host.loadKeras(handle.id, file.id, { byName, skipMismatch }));
+      } finally {
+        life.shut(file.id);
+      }
+      // As of weights that were set: a copy for the case that the engine has to restart.
+      const values = await life.call((host) => host.weights(handle.id, done.loaded));
+      for (const [i, name] of done.loaded.entries()) {
+        this.#known.set(name, values[i]?.data as Float32Array<ArrayBuffer>);
+      }
+      return done;
+    });
+  }
+
+  /**
+   * Writes the network with its weights as a file, to be downloaded or stored: `"keras"` for Keras 3, `"weights.h5"`,
+   * `"safetensors"`; or as the files of a TensorFlow.js layers model, `model.json` first.
+   *
+   * ```ts
+   * const file = await net.save("keras");
+   * link.href = URL.createObjectURL(file);
+   * link.download = file.name;
+   * ```
+   */
+  save(format: Exclude<SaveFormat, "tfjs">): Promise<File>;
+  save(format: "tfjs"): Promise<File[]>;
+  async save(format: SaveFormat): Promise<File | File[]> {
+    const written = await this.#held.call("save", undefined, ({ life, handle }) =>
+      life.call((host) => host.saveKeras(handle.id, format)),
+    );
+    const name = (ending: string) => ending.replace(/^model\.(?!json)/, `${this.name}.`);
+    const files = written.map((file) => new File([file.data], name(file.name)));
+    return format === "tfjs" ? files : (files[0] as File);
+  }
+
   /** Freezes or thaws a layer (`outer/inner` in nested models), or all: `setTrainable(false)`. */
   async setTrainable(...[layer, flag]: [layer: string, trainable: boolean] | [all: boolean]): Promise<void> {
     const change: [string, boolean] = typeof layer === "string" ? [layer, flag ?? true] : ["", layer];
@@ -445,6 +508,38 @@ export async function buildZoo(engine: Engine, name: string, options: BuildOptio
   const seed = seedOf(options);
   const json = JSON.stringify({ ...rest, seed });
   return conceive(engine, (life) => life.call((host) => host.zoo(name, json)), seed, signal);
+}
+
+/** @internal The network of one of Keras' files. */
+export async function loadKeras(engine: Engine, source: ModelSource, options: LoadModelOptions): Promise<Model> {
+  const { customLayers = {}, signal } = options;
+  const seed = seedOf(options as BuildOptions);
+  const recipe = async (life: Life) => {
+    const { id, layers } = await life.openKeras(await readKeras(source, options), Object.keys(customLayers));
+    try {
+      const standIns = layers.map((layer) => standIn(layer, customLayers));
+      return await life.call((host) => host.buildKeras(id, standIns, seed));
+    } finally {
+      life.shut(id);
+    }
+  };
+  return conceive(engine, recipe, seed, signal);
+}
+
+/** The layer that the page gives for one of a file's. */
+function standIn(layer: CustomLayer, customLayers: CustomLayers): StandIn {
+  const found = customLayers[layer.class]?.(layer.config);
+  if (!(found instanceof Layer)) {
+    throw failure("invalid", `what stands for ${layer.class} is not a layer`, { layer: layer.class });
+  }
+  const recorder = new Recorder();
+  const by = found.describe(recorder, "");
+  if (recorder.adopted.length > 0) {
+    throw failure("unsupported", `what stands for ${layer.class} cannot have weights of its own`, {
+      layer: layer.class,
+    });
+  }
+  return { ...layer, by };
 }
 
 /** @internal Names of the zoo's networks. */

@@ -26,7 +26,7 @@ export async function readModel(source: ModelSource, options: LoadOptions): Prom
     if (Symbol.iterator in source) return filesModel([...(source as Iterable<File>)], format);
   }
   throw failure("invalid", "a model is loaded from a URL, an ArrayBuffer, Files, or { json, weights }", {
-    received: describe(source),
+    received: described(source),
   });
 }
 
@@ -86,7 +86,8 @@ async function filesModel(files: Blob[], format: ModelFormat | undefined): Promi
   return { format: "tfjs", model: bytes, weights: await Promise.all(weights), owned: true };
 }
 
-async function content(file: Blob): Promise<Uint8Array> {
+/** A file's bytes. */
+export async function content(file: Blob): Promise<Uint8Array> {
   return new Uint8Array(await file.arrayBuffer());
 }
 
@@ -106,7 +107,7 @@ function manifest(json: Uint8Array, name: string): string[] {
     throw failure("invalid", `${name} is not valid JSON (cut off?): ${(cause as Error).message}`, { cause });
   }
   if (parsed?.modelTopology?.model_config) {
-    throw failure("unsupported", `${name} is a TFJS layers model; striate reads TFJS graph models`);
+    throw failure("unsupported", `${name} is a TFJS layers model; engine.loadModel() reads it`);
   }
   if (!parsed?.modelTopology || !Array.isArray(parsed.weightsManifest)) {
     throw failure("invalid", `${name} is JSON, but not a TFJS graph model (no modelTopology or weightsManifest)`);
@@ -120,9 +121,12 @@ function manifest(json: Uint8Array, name: string): string[] {
 
 /** Formats that people try, and how their files begin. */
 const OTHERS: [(head: string) => boolean, string][] = [
-  [(head) => head.startsWith("\x89HDF"), "an HDF5 file (Keras .h5)"],
-  [(head) => head.startsWith("PK\x03\x04"), "a zip archive (Keras .keras, PyTorch)"],
-  [(head) => head.slice(8, 10) === `{"`, "a safetensors file"],
+  [
+    (head) => head.startsWith("\x89HDF"),
+    "an HDF5 file: Keras' .h5 is read by engine.loadModel() and model.loadWeights()",
+  ],
+  [(head) => head.startsWith("PK\x03\x04"), "a zip archive: a .keras file is read by engine.loadModel()"],
+  [(head) => head.slice(8, 10) === `{"`, "a safetensors file: model.loadWeights() reads it"],
 ];
 
 /**
@@ -155,13 +159,14 @@ function sniff(bytes: Uint8Array, format: ModelFormat | undefined, name: string)
     );
   }
   const other = OTHERS.find(([matches]) => matches(head));
-  if (other) throw failure("unsupported", `${name} is ${other[1]}; striate reads TFJS graph models, TFLite and ONNX`);
+  if (other)
+    throw failure("unsupported", `${name} is ${other[1]}; engine.load() reads TFJS graph models, TFLite and ONNX`);
   const length = bytes.byteLength;
   throw failure("invalid", `${name} (${length} bytes) is neither a TFJS graph model nor a TFLite or ONNX file`);
 }
 
 /** An address against the page's, or in Node against the working directory. */
-function absolute(url: string | URL): URL {
+export function absolute(url: string | URL): URL {
   const { document, location, process } = globalThis as {
     document?: Document;
     location?: Location;
@@ -175,13 +180,15 @@ function absolute(url: string | URL): URL {
   }
 }
 
-function asBytes(value: unknown): Uint8Array | undefined {
+/** Bytes, if it is a buffer of them. */
+export function asBytes(value: unknown): Uint8Array | undefined {
   if (value instanceof Uint8Array) return value;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   return undefined;
 }
 
-function describe(value: unknown): string {
+/** What kind of value it is, in a word. */
+export function described(value: unknown): string {
   return value === null ? "null" : typeof value === "object" ? value.constructor.name : typeof value;
 }
 

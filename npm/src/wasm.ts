@@ -190,7 +190,8 @@ const BESIDE: Record<Binary, Record<Edition, Files>> = {
   },
 };
 
-const HINT =
+/** What to do when a file of the package is not where it should be. */
+export const HINT =
   "Serve the package's dist/ folder beside the bundle, or tell striate() where it lies with the option `assets`.";
 
 /** How often each binary was loaded here; a second life needs a module of its own. */
@@ -226,7 +227,7 @@ export async function loadWasm<E extends Edition>(
 }
 
 /** Fetches and compiles a binary; errors name the address, the status and the MIME type. */
-async function compile(url: URL, onProgress: OnProgress | undefined): Promise<WebAssembly.Module> {
+export async function compile(url: URL, onProgress: OnProgress | undefined): Promise<WebAssembly.Module> {
   if (url.protocol === "file:") {
     const bytes = readFile(url);
     if (bytes) return WebAssembly.compile(bytes);

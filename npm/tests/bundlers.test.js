@@ -1,4 +1,4 @@
-// A page built by each bundler must find its worker and its binary.
+// A page built by each bundler must find its worker, its binary and the module that reads Keras' files.
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -10,6 +10,7 @@ import { convModel, modelRoutes, worst } from "./models.js";
 import { serve } from "./server.js";
 
 const PACKAGE = join(import.meta.dirname, "..");
+const KERAS = join(PACKAGE, "../tests/data/keras");
 
 const PROGRAM = `
 import { striate } from "striate";
@@ -17,9 +18,10 @@ window.run = async (options, input) => {
   const engine = await striate(options);
   const net = await engine.load("/models/conv/model.json");
   const [{ data }] = await net.predict(Float32Array.from(input));
+  const model = await engine.loadModel("/keras/nested.keras");
   const { info } = engine;
   engine.dispose();
-  return { info, data: [...data] };
+  return { info, data: [...data], params: model.countParams() };
 };
 `;
 
@@ -44,7 +46,7 @@ after(async () => {
 
 /** Runs the built page in a worker, in place and with threads. */
 async function works(out) {
-  const server = await serve({ "/": out }, modelRoutes());
+  const server = await serve({ "/keras/": KERAS, "/": out }, modelRoutes());
   try {
     const { input, expected } = convModel();
     for (const [options, isolated, variant] of [
@@ -60,7 +62,7 @@ async function works(out) {
       await page
         .waitForFunction(() => typeof window.run === "function", undefined, { timeout: 10_000 })
         .catch(() => {});
-      const { info, data } = await page.evaluate(
+      const { info, data, params } = await page.evaluate(
         ([options, input]) => window.run(options, input),
         [options, [...input]],
       );
@@ -68,6 +70,7 @@ async function works(out) {
       assert.deepEqual(problems, []);
       assert.equal(info.variant, variant, info.notes.join());
       assert.ok(worst(data, expected) < 1e-5, `${data}`);
+      assert.equal(params, 862, "as Keras counts");
     }
   } finally {
     await server.close();

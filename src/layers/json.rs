@@ -83,8 +83,10 @@ fn text<'a>(object: &'a Json, key: &str) -> Option<&'a str> {
 }
 
 impl Model {
-    /// Builds a model from its JSON (see the module). `lenient` passes over arguments that no layer knows.
+    /// Builds a model from its JSON (see the module). `lenient`, also as a member of it, passes over arguments that no layer
+    /// knows.
     pub fn from_json(json: &Json, lenient: bool) -> Result<Model> {
+        let lenient = lenient || json.get("lenient").and_then(Json::as_bool) == Some(true);
         Reader { lenient, depth: 0 }.model(json, &[])
     }
 }

@@ -5,6 +5,7 @@ mod chromium;
 mod clips;
 mod expect;
 mod golden;
+mod keras;
 mod lint;
 mod models;
 mod onnx;

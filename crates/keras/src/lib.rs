@@ -15,6 +15,8 @@ mod error;
 mod export;
 mod file;
 pub mod hdf5;
+#[cfg(target_arch = "wasm32")]
+pub mod js;
 mod numbers;
 mod tfjs;
 pub mod zip;

@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
         let mut cursor = self.at(address, tree.node)?;
         cursor.expect(if depth == 0 { b"BTLF" } else { b"BTIN" })?;
         cursor.skip(2)?;
-        if count * tree.record + 10 > tree.node {
+        if count > (tree.node - 10) / tree.record {
             return Err(Error::invalid(format!("too many records in the B-tree's node at offset {address}")));
         }
         for _ in 0..count {

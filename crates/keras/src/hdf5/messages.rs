@@ -83,7 +83,7 @@ pub(super) fn dataspace(cursor: &mut Cursor) -> Result<Vec<usize>> {
 /// Number of elements.
 pub(super) fn elements(dims: &[usize]) -> Result<usize> {
     let product = dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-    product.filter(|&n| n < 1 << 40).ok_or_else(|| Error::resource(format!("an array of {dims:?} elements")))
+    product.filter(|&n| n < usize::MAX >> 4).ok_or_else(|| Error::resource(format!("an array of {dims:?} elements")))
 }
 
 impl<'a> Reader<'a> {

@@ -148,7 +148,11 @@ type Collection = HashMap<u16, Range<usize>>;
 
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes, purse: Cell::new(8 * bytes.len() + (1 << 16)), heap: RefCell::default() }
+        Reader {
+            bytes,
+            purse: Cell::new(bytes.len().saturating_mul(8).saturating_add(1 << 16)),
+            heap: RefCell::default(),
+        }
     }
 
     /// Pays for looking at bytes.

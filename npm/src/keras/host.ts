@@ -1,0 +1,113 @@
+// Keras' files on the side of the engine: between the module that knows files and the one that knows networks go JSON and
+// the numbers of weights.
+
+import { failure } from "../errors.js";
+import { isTrap } from "../traps.js";
+import type { WasmModel } from "../wasm.js";
+import { type KerasFile, type KerasModule, loadModule } from "./module.js";
+import type { KerasBytes } from "./source.js";
+import type { CustomLayer, LoadedWeights, LoadWeightsOptions, SaveFormat, StandIn } from "./types.js";
+
+/** A network as the engine describes it, as far as files need it. */
+interface Described {
+  json: object;
+  weights: { name: string }[];
+}
+
+const describe = (model: WasmModel): Described => JSON.parse(model.describe());
+
+/** The open files, and the module that reads them. */
+export class KerasFiles {
+  readonly #assets: string | undefined;
+  #module: Promise<KerasModule> | undefined;
+  #files = new Map<number, KerasFile>();
+
+  constructor(assets: string | undefined) {
+    this.#assets = assets;
+  }
+
+  /** Opens a file under a number; its layers of these classes. */
+  open(id: number, { bytes, json }: KerasBytes, classes: string[]): Promise<CustomLayer[]> {
+    return this.#work(({ KerasFile }) => {
+      const file = json ? KerasFile.openTfjs(json, bytes) : KerasFile.open(bytes);
+      this.#files.set(id, file);
+      return classes.length > 0 ? JSON.parse(file.layers(classes)) : [];
+    });
+  }
+
+  /** The JSON of a file's network. */
+  network(id: number, standIns: StandIn[], seed: number): Promise<string> {
+    return this.#work(() => {
+      const json = JSON.parse(this.#file(id).model(JSON.stringify(standIns)));
+      return JSON.stringify({ ...json, seed });
+    });
+  }
+
+  /** Puts a file's weights into a network. */
+  load(
+    id: number,
+    model: WasmModel,
+    { byName = false, skipMismatch = false }: Pick<LoadWeightsOptions, "byName" | "skipMismatch">,
+  ): Promise<LoadedWeights> {
+    const { json, weights } = describe(model);
+    return this.#work(() => {
+      const file = this.#file(id);
+      const count = file.assign(JSON.stringify(json), JSON.stringify(weights), byName, skipMismatch);
+      const names = Array.from({ length: count }, (_, i) => weights[file.weight(i)]?.name as string);
+      // A damaged array shows itself when its numbers are read: all are, before the first is set.
+      const values = names.map((_, i) => file.values(i));
+      for (const [i, name] of names.entries()) model.setWeight(name, values[i] as Float32Array);
+      return { loaded: names, skipped: JSON.parse(file.skipped()) };
+    });
+  }
+
+  /** Writes a network. */
+  save(model: WasmModel, format: SaveFormat): Promise<{ name: string; data: Uint8Array<ArrayBuffer> }[]> {
+    const { json, weights } = describe(model);
+    return this.#work(({ KerasWriter }) => {
+      const writer = new KerasWriter(JSON.stringify(json), JSON.stringify(weights));
+      try {
+        for (const { name } of weights) writer.add(model.weight(name));
+        return writer.write(format).map(([name, data]) => ({ name, data }));
+      } finally {
+        writer.free();
+      }
+    });
+  }
+
+  /** Lets go of a file. */
+  close(id: number): void {
+    this.#files.get(id)?.free();
+    this.#files.delete(id);
+  }
+
+  /** Lets go of all. */
+  dispose(): void {
+    for (const id of [...this.#files.keys()]) this.close(id);
+    this.#module = undefined;
+  }
+
+  #file(id: number): KerasFile {
+    const file = this.#files.get(id);
+    if (!file) throw failure("invalid", "this file was closed");
+    return file;
+  }
+
+  /** Works with the module; one that fails to load or breaks is loaded again next time. */
+  async #work<T>(work: (module: KerasModule) => T): Promise<T> {
+    this.#module ??= loadModule(this.#assets);
+    const module = await this.#module.catch((error) => {
+      this.#module = undefined;
+      throw error;
+    });
+    try {
+      return work(module);
+    } catch (thrown) {
+      if (!isTrap(thrown)) throw thrown;
+      // The files of a broken instance are gone with it.
+      this.#files.clear();
+      this.#module = undefined;
+      throw failure("resource", `out of memory while a file was read or written (${thrown.message})`);
+    }
+  }
+}

@@ -1,0 +1,65 @@
+// The WebAssembly module that knows Keras' files (`crates/keras`): fetched when a page first opens or saves one.
+
+import { failure } from "../errors.js";
+import { compile, HINT } from "../wasm.js";
+
+/** An open file. */
+export interface KerasFile {
+  /** Layers of these classes in the file's network, as JSON: {@link CustomLayer}`[]`. */
+  layers(classes: string[]): string;
+  /** The file's network as the engine's JSON; `standIns` are JSON of {@link StandIn}`[]`. */
+  model(standIns: string): string;
+  /** Finds a tensor for the weights of a network, described as JSON; how many there are. */
+  assign(model: string, weights: string, byName: boolean, skipMismatch: boolean): number;
+  /** The weight, by position, that a found tensor is for. */
+  weight(found: number): number;
+  /** The numbers of a found tensor. */
+  values(found: number): Float32Array<ArrayBuffer>;
+  /** Layers that were passed over, as JSON: `{ layer, reason }[]`. */
+  skipped(): string;
+  free(): void;
+}
+
+/** Collects a network's weights, in order, and writes files. */
+export interface KerasWriter {
+  add(values: Float32Array): void;
+  write(format: string): [name: string, bytes: Uint8Array<ArrayBuffer>][];
+  free(): void;
+}
+
+/** What wasm-bindgen exports. */
+export interface KerasModule {
+  default(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
+  KerasFile: {
+    open(bytes: Uint8Array): KerasFile;
+    openTfjs(json: Uint8Array, weights: Uint8Array): KerasFile;
+  };
+  KerasWriter: new (model: string, weights: string) => KerasWriter;
+}
+
+// Written out for bundlers, as in `wasm.ts`.
+const BESIDE = {
+  glue: new URL("./wasm/keras/keras.js", import.meta.url),
+  binary: new URL("./wasm/keras/keras_bg.wasm", import.meta.url),
+};
+
+/** How often it was loaded here; a second life needs a module of its own. */
+let lives = 0;
+
+/** Fetches, compiles and starts the module. */
+export async function loadModule(assets: string | undefined): Promise<KerasModule> {
+  const files = assets
+    ? { glue: new URL("wasm/keras/keras.js", assets), binary: new URL("wasm/keras/keras_bg.wasm", assets) }
+    : BESIDE;
+  const binary = compile(files.binary, undefined);
+  const address = lives++ === 0 ? files.glue.href : `${files.glue.href}?life=${lives}`;
+  const glue = import(/* @vite-ignore */ /* webpackIgnore: true */ address) as Promise<KerasModule>;
+  const [compiled, module] = await Promise.all([
+    binary,
+    glue.catch((cause) => {
+      throw failure("network", `could not load ${files.glue.href}: ${cause.message}. ${HINT}`, { cause });
+    }),
+  ]);
+  await module.default({ module_or_path: compiled });
+  return module;
+}

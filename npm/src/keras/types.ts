@@ -1,0 +1,69 @@
+import type { Json } from "../layers/arguments.js";
+import type { Layer } from "../layers/tensor.js";
+import type { OnProgress } from "../types.js";
+
+/**
+ * What stands for layers that Keras does not have: by class name, a function from the layer's arguments (as the file spells
+ * them) to a layer.
+ *
+ * ```ts
+ * const customLayers = {
+ *   MultiplyBeta: ({ beta }) => layers.rescaling({ scale: beta as number }),
+ *   PixelShuffle2x: () => layers.lambda((x) => ops.depthToSpace(x, 2)),
+ * };
+ * ```
+ */
+export type CustomLayers = { [className: string]: (config: { [argument: string]: Json }) => Layer };
+
+/** Options of {@link Engine.loadModel}. */
+export interface LoadModelOptions {
+  /** What stands for layers that Keras does not have. */
+  customLayers?: CustomLayers;
+  /** Decides random numbers of training. Default: a random one. */
+  seed?: number;
+  /** Is told how far the download has come. */
+  onProgress?: OnProgress;
+  /** Stops the loading. */
+  signal?: AbortSignal;
+}
+
+/** Options of {@link Model.loadWeights}. */
+export interface LoadWeightsOptions {
+  /**
+   * By the names of layers, and layers that only one side has are passed over. The default is by order, as Keras wrote the
+   * file.
+   */
+  byName?: boolean;
+  /** Layers whose weights do not fit keep theirs; else that is an error, and nothing changes. */
+  skipMismatch?: boolean;
+  /** Is told how far the download has come. */
+  onProgress?: OnProgress;
+  /** Stops the loading. */
+  signal?: AbortSignal;
+}
+
+/** What {@link Model.loadWeights} did. */
+export interface LoadedWeights {
+  /** Names of the weights that have new values. */
+  loaded: string[];
+  /** Layers that were passed over with `skipMismatch`, and why. */
+  skipped: { layer: string; reason: string }[];
+}
+
+/**
+ * Formats of {@link Model.save}: `"keras"` is what Keras 3 opens, `"weights.h5"` its weights alone, `"tfjs"` a TensorFlow.js
+ * layers model, `"safetensors"` the weights by name with the network beside them. {@link Engine.loadModel} reads all but
+ * `"weights.h5"`, {@link Model.loadWeights} all.
+ */
+export type SaveFormat = "keras" | "weights.h5" | "safetensors" | "tfjs";
+
+/** A layer of a file that the page has a stand-in for. */
+export interface CustomLayer {
+  class: string;
+  config: { [argument: string]: Json };
+}
+
+/** A custom layer, and the layer that stands for it. */
+export interface StandIn extends CustomLayer {
+  by: { class: string; config: object };
+}

@@ -1,0 +1,52 @@
+//! The module that reads and writes Keras' files (`crates/keras`): built for size and without SIMD, beside the engines.
+
+use std::path::Path;
+
+use crate::proc::{self, Result};
+use crate::toolchain::{TARGET, Toolchain};
+use crate::wasm::{self, Profile};
+
+/// Its folder in `npm/dist/wasm`, and what its files are called.
+pub const NAME: &str = "keras";
+
+/// A page that opens such a file waits for it.
+const MAX_BYTES: usize = 400_000;
+
+/// Whether the built module is one that a page can wait for.
+pub fn is_small() -> bool {
+    let binary = wasm::place(NAME).join(format!("{NAME}_bg.wasm"));
+    std::fs::metadata(binary).is_ok_and(|file| file.len() as usize <= MAX_BYTES)
+}
+
+/// Builds it into `npm/dist/wasm/keras`; returns the line to print.
+pub fn build(toolchain: &Toolchain, profile: Profile) -> Result<String> {
+    let (wasm, time) = proc::timed(|| compile(toolchain, profile));
+    Ok(wasm::line(NAME, &wasm?, profile, &proc::seconds(time)))
+}
+
+fn compile(toolchain: &Toolchain, profile: Profile) -> Result<Vec<u8>> {
+    let target = proc::root().join("target/wasm").join(NAME);
+    let mut cargo = toolchain.cargo();
+    cargo.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo.args(["rustc", "--quiet", "--package", "striate-keras", "--lib", "--crate-type", "cdylib"]);
+    cargo.args(["--profile", profile.cargo_name(), "--target", TARGET, "--target-dir"]).arg(&target);
+    if profile == Profile::Release || toolchain.must_build_std() {
+        cargo.args(["-Z", wasm::BUILD_STD]);
+    }
+    if profile == Profile::Release {
+        cargo.args(["-Z", "build-std-features=optimize_for_size"]);
+        cargo.env(wasm::RUSTFLAGS, "-Zlocation-detail=none -Zfmt-debug=shallow");
+    }
+    proc::run_quiet(cargo.args(["--", "-Dwarnings"]))?;
+
+    let folder = target.join(TARGET).join(profile.cargo_name());
+    let package = folder.join("package");
+    wasm::bind(profile, NAME, &[], &folder.join("striate_keras.wasm"), &package)?;
+    let out = wasm::place(NAME);
+    wasm::replace(&package, &out)?;
+    read(&out)
+}
+
+fn read(out: &Path) -> Result<Vec<u8>> {
+    proc::read(&out.join(format!("{NAME}_bg.wasm")))
+}
