@@ -1,4 +1,4 @@
-//! Keras' layers on both backends, as sessions run them: optimised, then compiled.
+//! Keras' layers and their gradients on both backends, as sessions run them: optimised, then compiled.
 #![cfg(all(feature = "conformance", not(target_arch = "wasm32")))]
 
 #[path = "support/golden.rs"]
