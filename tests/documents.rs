@@ -54,7 +54,7 @@ const ROWS: [(&str, &str); 34] = [
     ("BatchNormStatistics", "mean and variance of a batch"),
     ("BatchNormBackward", "gradient of batch normalisation by input, scale and offset"),
     ("UnaryBackward", "gradients of activations and functions; Keras' choice at kinks"),
-    ("Random", "uniform and normal numbers from a seed and a counter, the same bits everywhere"),
+    ("Random", "uniform and normal numbers from a seed and a counter; uniform ones have the same bits everywhere"),
     ("OptimizerStep", "SGD, momentum, RMSprop, Adam, Adamax, Nadam, Adagrad, Adadelta: weights and slots in place"),
 ];
 

@@ -16,7 +16,7 @@ fn the_reference_agrees_with_keras() {
 /// Suppression, overlaps, crops, average precision, YOLO's boxes, preprocessing, and pictures changed.
 #[test]
 fn boxes_and_pictures_agree_with_tensorflow() {
-    let count = golden::all_agree(&Backend::Reference, "golden-training", &["vision"]);
+    let [count, _] = golden::all_agree(&Backend::Reference, "golden-training", &["vision"]);
     assert!(count >= 67 || std::env::var_os("STRIATE_CASE").is_some(), "only {count} cases found");
 }
 
