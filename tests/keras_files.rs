@@ -18,12 +18,12 @@ fn data(path: &str) -> Vec<u8> {
 
 #[test]
 fn golden_files_agree_on_the_reference() {
-    assert_eq!(golden::all_agree(&Backend::Reference, "golden-models", &["model_file"]), 2);
+    assert_eq!(golden::all_agree(&Backend::Reference, "golden-models", &["model_file"]), [2, 0]);
 }
 
 #[test]
 fn golden_files_agree_on_the_cpu() {
-    assert_eq!(golden::all_agree(&Backend::Device(Device::Cpu), "golden-models", &["model_file"]), 2);
+    assert_eq!(golden::all_agree(&Backend::Device(Device::Cpu), "golden-models", &["model_file"]), [2, 0]);
 }
 
 #[cfg(feature = "webgpu")]
@@ -32,7 +32,7 @@ fn golden_files_agree_on_the_gpu() {
     use striate::backend::gpu::{Gpu, GpuOptions};
     match pollster::block_on(Gpu::new(GpuOptions { allow_software: true, ..Default::default() })) {
         Ok(gpu) => {
-            assert_eq!(golden::all_agree(&Backend::Device(Device::Gpu(gpu)), "golden-models", &["model_file"]), 2)
+            assert_eq!(golden::all_agree(&Backend::Device(Device::Gpu(gpu)), "golden-models", &["model_file"]), [2, 0])
         }
         Err(error) => {
             eprintln!("\n*** NOT TESTED: the WebGPU backend, for there is no adapter: {error}\n");
