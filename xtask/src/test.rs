@@ -273,7 +273,8 @@ fn native(log: &Log) -> Result<Count> {
 fn clippy_web(log: &Log) -> Result<Count> {
     let toolchain = Toolchain::need()?;
     let plain = log.check(&mut lint::clippy_web(&toolchain, Flavour::Simd))?;
-    Ok(plain.plus(log.check(&mut lint::clippy_web(&toolchain, Flavour::Threads))?))
+    let threads = log.check(&mut lint::clippy_web(&toolchain, Flavour::Threads))?;
+    Ok(plain.plus(threads).plus(log.check(&mut keras::clippy(&toolchain))?))
 }
 
 /// One file of `tests/`, in Chromium, in one flavour.

@@ -1,7 +1,7 @@
 // Keras' files on the side of the engine: between the module that knows files and the one that knows networks go JSON and
 // the numbers of weights.
 
-import { failure } from "../errors.js";
+import { failure, fieldsOf } from "../errors.js";
 import { isTrap } from "../traps.js";
 import type { WasmModel } from "../wasm.js";
 import { type KerasFile, type KerasModule, loadModule } from "./module.js";
@@ -20,19 +20,19 @@ const describe = (model: WasmModel): Described => JSON.parse(model.describe());
 export class KerasFiles {
   readonly #assets: string | undefined;
   #module: Promise<KerasModule> | undefined;
-  #files = new Map<number, KerasFile>();
+  #files = new Map<number, { name: string; file: KerasFile }>();
 
   constructor(assets: string | undefined) {
     this.#assets = assets;
   }
 
   /** Opens a file under a number; its layers of these classes. */
-  open(id: number, { bytes, json }: KerasBytes, classes: string[]): Promise<CustomLayer[]> {
+  open(id: number, { name, bytes, json }: KerasBytes, classes: string[]): Promise<CustomLayer[]> {
     return this.#work(({ KerasFile }) => {
       const file = json ? KerasFile.openTfjs(json, bytes) : KerasFile.open(bytes);
-      this.#files.set(id, file);
+      this.#files.set(id, { name, file });
       return classes.length > 0 ? JSON.parse(file.layers(classes)) : [];
-    });
+    }, name);
   }
 
   /** The JSON of a file's network. */
@@ -40,7 +40,7 @@ export class KerasFiles {
     return this.#work(() => {
       const json = JSON.parse(this.#file(id).model(JSON.stringify(standIns)));
       return JSON.stringify({ ...json, seed });
-    });
+    }, this.#files.get(id)?.name);
   }
 
   /** Puts a file's weights into a network. */
@@ -58,7 +58,7 @@ export class KerasFiles {
       const values = names.map((_, i) => file.values(i));
       for (const [i, name] of names.entries()) model.setWeight(name, values[i] as Float32Array);
       return { loaded: names, skipped: JSON.parse(file.skipped()) };
-    });
+    }, this.#files.get(id)?.name);
   }
 
   /** Writes a network. */
@@ -77,7 +77,7 @@ export class KerasFiles {
 
   /** Lets go of a file. */
   close(id: number): void {
-    this.#files.get(id)?.free();
+    this.#files.get(id)?.file.free();
     this.#files.delete(id);
   }
 
@@ -88,13 +88,13 @@ export class KerasFiles {
   }
 
   #file(id: number): KerasFile {
-    const file = this.#files.get(id);
-    if (!file) throw failure("invalid", "this file was closed");
-    return file;
+    const open = this.#files.get(id);
+    if (!open) throw failure("invalid", "this file was closed");
+    return open.file;
   }
 
-  /** Works with the module; one that fails to load or breaks is loaded again next time. */
-  async #work<T>(work: (module: KerasModule) => T): Promise<T> {
+  /** Works with the module; one that fails to load or breaks is loaded again next time. Errors name the file. */
+  async #work<T>(work: (module: KerasModule) => T, name?: string): Promise<T> {
     this.#module ??= loadModule(this.#assets);
     const module = await this.#module.catch((error) => {
       this.#module = undefined;
@@ -103,7 +103,10 @@ export class KerasFiles {
     try {
       return work(module);
     } catch (thrown) {
-      if (!isTrap(thrown)) throw thrown;
+      if (!isTrap(thrown)) {
+        const { code, message, ...fields } = fieldsOf(thrown);
+        throw failure(code, name === undefined ? message : `${name}: ${message}`, fields);
+      }
       // The files of a broken instance are gone with it.
       this.#files.clear();
       this.#module = undefined;

@@ -5,6 +5,8 @@ import type { ModelFiles, ModelSource, OnProgress } from "../types.js";
 
 /** One of Keras' files. */
 export interface KerasBytes {
+  /** What errors call it. */
+  name: string;
   /** The file; of a TensorFlow.js layers model the weight files, one behind the other. */
   bytes: Uint8Array;
   /** `model.json` of a TensorFlow.js layers model. */
@@ -32,7 +34,8 @@ export async function readKeras(source: ModelSource, { onProgress, signal }: Fet
       if (!shard.search) shard.search = url.search;
       return shard;
     });
-    return { json: first, bytes: joinWeights(await downloadAll(shards, meter, signal)), owned: true };
+    const weights = joinWeights(await downloadAll(shards, meter, signal));
+    return { name: url.href, json: first, bytes: weights, owned: true };
   }
   const bytes = asBytes(source);
   if (bytes) return whole(bytes, "the buffer", false);
@@ -71,7 +74,7 @@ async function chosen(files: Blob[]): Promise<KerasBytes> {
     }
     return content(shard);
   });
-  return { json: first, bytes: joinWeights(await Promise.all(shards)), owned: true };
+  return { name, json: first, bytes: joinWeights(await Promise.all(shards)), owned: true };
 }
 
 function inMemory({ json, weights }: ModelFiles): KerasBytes {
@@ -79,7 +82,7 @@ function inMemory({ json, weights }: ModelFiles): KerasBytes {
   const parts = (Array.isArray(weights) ? weights : [weights]).map(asBytes);
   if (parts.includes(undefined)) throw failure("invalid", "`weights` is an ArrayBuffer or an array of them");
   const model = asBytes(json) ?? new TextEncoder().encode(text ?? JSON.stringify(json));
-  return { json: model, bytes: joinWeights(parts as Uint8Array[]), owned: false };
+  return { name: "model.json", json: model, bytes: joinWeights(parts as Uint8Array[]), owned: false };
 }
 
 /** A file that is complete in itself. */
@@ -94,7 +97,7 @@ function whole(bytes: Uint8Array, name: string, owned: boolean): KerasBytes {
       `${name} is an HTML page and not a model: probably the server's page for a missing file; check the address`,
     );
   }
-  return { bytes, owned };
+  return { name, bytes, owned };
 }
 
 const isJson = (bytes: Uint8Array) => /^[\s\xef\xbb\xbf]*\{/.test(String.fromCharCode(...bytes.subarray(0, 64)));
