@@ -92,6 +92,21 @@ fn nested_models_shared_layers_and_frozen_ones_come_out_of_every_format() {
     }
 }
 
+/// Where names tell nothing, Keras lists what is trained first, and a frozen layer's weights last.
+#[test]
+fn weights_of_a_nested_model_with_other_names_go_by_keras_order() {
+    let model = keras::load(data("keras/nested.keras")).unwrap();
+    let mut text = Json::Object(model.to_json()).to_string();
+    for name in ["dw", "bn", "mix"] {
+        text = text.replace(&format!("\"{name}\""), &format!("\"other_{name}\""));
+    }
+    let mut other = Model::from_json(&serde_json::from_str(&text).unwrap(), false).unwrap();
+    assert!(other.weight("tower/other_bn/gamma").is_ok());
+    let file = keras::open(data("keras/nested.h5")).unwrap();
+    keras::load_weights(&mut other, &file, WeightOptions::default()).unwrap();
+    assert_is_nested(&other, "other names");
+}
+
 #[test]
 fn what_is_written_is_the_same_network_to_the_bit() {
     let model = keras::load(data("keras/nested.keras")).unwrap();
