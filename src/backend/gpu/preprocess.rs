@@ -13,39 +13,70 @@ use crate::error::{Error, Result};
 /// Most nested substitutions: enough for a name that stands for a name, and an end for one that stands for itself.
 const DEPTH: usize = 8;
 
-/// Whether byte `i` of a file is neither comment nor indentation, given whether the line has begun and whether a comment
-/// has; both are brought up to date. Line ends stay, so that lines keep their numbers.
-const fn kept(text: &[u8], i: usize, begun: &mut bool, comment: &mut bool) -> bool {
+/// Where a file is being read: whether the line has begun, whether a comment has, whether it is a directive.
+#[derive(Clone, Copy)]
+struct Line {
+    begun: bool,
+    comment: bool,
+    directive: bool,
+}
+
+const START: Line = Line { begun: false, comment: false, directive: false };
+
+/// Whether byte `i` of a file is neither comment nor indentation nor a space that separates nothing; `line` is brought up to
+/// date. Line ends stay, so that lines keep their numbers.
+const fn kept(text: &[u8], i: usize, line: &mut Line) -> bool {
     if text[i] == b'\n' {
-        *begun = false;
-        *comment = false;
+        *line = START;
         return true;
     }
     if text[i] == b'/' && i + 1 < text.len() && text[i + 1] == b'/' {
-        *comment = true;
+        line.comment = true;
     }
-    *begun |= text[i] != b' ';
-    *begun && !*comment
+    if !line.begun && text[i] != b' ' {
+        line.begun = true;
+        line.directive = text[i] == b'#';
+    }
+    line.begun && !line.comment && (text[i] != b' ' || line.directive || separates(text, i))
+}
+
+/// Whether the space at `i` keeps two names, or two operators, apart.
+const fn separates(text: &[u8], i: usize) -> bool {
+    const fn is_word(byte: u8) -> bool {
+        byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.' || byte >= 0x80
+    }
+    const fn is_operator(byte: u8) -> bool {
+        matches!(byte, b'+' | b'-' | b'*' | b'/' | b'%' | b'<' | b'>' | b'=' | b'&' | b'|' | b'!' | b'^' | b'~')
+    }
+    let mut next = i + 1;
+    while next < text.len() && text[next] == b' ' {
+        next += 1;
+    }
+    if next >= text.len() || text[i - 1] == b' ' {
+        return false;
+    }
+    let (a, b) = (text[i - 1], text[next]);
+    is_word(a) && is_word(b) || is_operator(a) && is_operator(b)
 }
 
 /// Length of [`bare`].
 pub(super) const fn bare_length(text: &str) -> usize {
     let text = text.as_bytes();
-    let (mut length, mut begun, mut comment, mut i) = (0, false, false, 0);
+    let (mut length, mut line, mut i) = (0, START, 0);
     while i < text.len() {
-        length += kept(text, i, &mut begun, &mut comment) as usize;
+        length += kept(text, i, &mut line) as usize;
         i += 1;
     }
     length
 }
 
-/// A file without its `//` comments and its indentation, while compiling.
+/// A file without its `//` comments, its indentation and spaces that separate nothing, while compiling.
 pub(super) const fn bare<const N: usize>(text: &str) -> [u8; N] {
     let text = text.as_bytes();
     let mut bare = [0; N];
-    let (mut length, mut begun, mut comment, mut i) = (0, false, false, 0);
+    let (mut length, mut line, mut i) = (0, START, 0);
     while i < text.len() {
-        if kept(text, i, &mut begun, &mut comment) {
+        if kept(text, i, &mut line) {
             bare[length] = text[i];
             length += 1;
         }

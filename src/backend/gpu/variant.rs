@@ -8,8 +8,12 @@ use super::{
 use crate::error::{Error, Result};
 use crate::ops::{Operator, Unary};
 
-/// A shader file's name and text, without the comments and the indentation: they would be a third of what is shipped.
+/// A shader file's name and text, without the comments, the indentation and needless spaces: they would be half of what is
+/// shipped. With a feature's name, the text is there only with that.
 macro_rules! shader {
+    ($name:literal, $feature:literal) => {
+        if cfg!(feature = $feature) { shader!($name) } else { ($name, "") }
+    };
     ($name:literal) => {{
         const TEXT: &str = include_str!(concat!("../../../shaders/", $name));
         const BARE: [u8; bare_length(TEXT)] = bare(TEXT);
@@ -22,15 +26,15 @@ macro_rules! shader {
 const SOURCES: &[(&str, &str)] = &[
     shader!("activation.wgsl"),
     shader!("argmax.wgsl"),
-    shader!("batch_norm.wgsl"),
+    shader!("batch_norm.wgsl", "models"),
     shader!("binary.wgsl"),
     shader!("cast.wgsl"),
     shader!("common.wgsl"),
-    shader!("conv_filter.wgsl"),
+    shader!("conv_filter.wgsl", "models"),
     shader!("copy.wgsl"),
     shader!("depthwise.wgsl"),
-    shader!("depthwise_filter.wgsl"),
-    shader!("depthwise_input.wgsl"),
+    shader!("depthwise_filter.wgsl", "models"),
+    shader!("depthwise_input.wgsl", "models"),
     shader!("gather.wgsl"),
     shader!("gemm.wgsl"),
     shader!("gemm_conv.wgsl"),
@@ -38,24 +42,24 @@ const SOURCES: &[(&str, &str)] = &[
     shader!("gemm_register.wgsl"),
     shader!("gemm_sum.wgsl"),
     shader!("gemm_tiled.wgsl"),
-    shader!("image.wgsl"),
+    shader!("image.wgsl", "files"),
     shader!("pad.wgsl"),
     shader!("pool.wgsl"),
-    shader!("pool_backward.wgsl"),
-    shader!("pool_first.wgsl"),
+    shader!("pool_backward.wgsl", "models"),
+    shader!("pool_first.wgsl", "models"),
     shader!("reduce.wgsl"),
     shader!("resize.wgsl"),
     shader!("softmax.wgsl"),
-    shader!("suppress.wgsl"),
+    shader!("suppress.wgsl", "files"),
     shader!("taps.wgsl"),
     shader!("topk_order.wgsl"),
     shader!("topk_block.wgsl"),
     shader!("topk_global.wgsl"),
     shader!("trigonometry.wgsl"),
     shader!("unary.wgsl"),
-    shader!("unary_backward.wgsl"),
-    shader!("random.wgsl"),
-    shader!("update.wgsl"),
+    shader!("unary_backward.wgsl", "models"),
+    shader!("random.wgsl", "models"),
+    shader!("update.wgsl", "models"),
     shader!("window.wgsl"),
 ];
 
@@ -152,14 +156,15 @@ pub(super) enum Binding {
 pub(super) fn bindings(source: &str) -> Result<Vec<Binding>> {
     let mut found = Vec::new();
     for line in source.lines() {
-        let Some(rest) = line.trim_start().strip_prefix("@group(0) @binding(") else { continue };
+        let bare: String = line.split("//").next().unwrap_or_default().chars().filter(|c| *c != ' ').collect();
+        let Some(rest) = bare.strip_prefix("@group(0)@binding(") else { continue };
         let wrong = || Error::invalid(format!("unexpected binding: {line}"));
         let (number, declaration) = rest.split_once(')').ok_or_else(wrong)?;
-        let kind = match declaration.trim_start() {
+        let kind = match declaration {
             d if d.starts_with("var<uniform>") => Binding::Uniform,
-            d if d.starts_with("var<storage, read>") => Binding::Read,
-            d if d.starts_with("var<storage, read_write>") => Binding::Write,
-            d if d.starts_with("var ") && d.contains("texture_2d<f32>") => Binding::Texture,
+            d if d.starts_with("var<storage,read>") => Binding::Read,
+            d if d.starts_with("var<storage,read_write>") => Binding::Write,
+            d if d.starts_with("var") && d.contains("texture_2d<f32>") => Binding::Texture,
             _ => return Err(wrong()),
         };
         if number.parse() != Ok(found.len()) {
