@@ -12,9 +12,9 @@ import { saveJson, writeBenchmarks } from './src/results.js';
 import { startServer } from './src/server.js';
 
 const usage = `node bench.js [options]
-  --preset=NAME         engines and workloads to start from: peers (default), layers, all, webgpu, shapes, quick
+  --preset=NAME         engines and workloads to start from: peers (default), layers, all, webgpu, shapes, quick, training
   --engines=LIST        e.g. tfjs/wasm-2t,striate/wasm-2t (see --list)
-  --workloads=LIST      names, the kinds network, layer and shape, or NETWORK~ for the shapes of one network
+  --workloads=LIST      names, the kinds network, layer, step and shape, or NETWORK~ for the shapes of one network
   --reps=N              samples per engine and workload, at most (default 15)
   --budget=SECONDS      timed part of one workload (default 40; at least 3 samples are taken)
   --max-minutes=N       stop starting workloads after this long (default 60)
@@ -36,6 +36,10 @@ const presets = {
   quick: {
     engines: ['tfjs/wasm-1t', 'striate/wasm-1t', 'tfjs/wasm-2t', 'striate/wasm-2t'],
     workloads: ['centernet', 'mobilenet-v2', 'conv3x3-64-64@56', 'depthwise3x3-96@112'],
+  },
+  training: {
+    engines: ['wasm-1t', 'forward-1t', 'wasm-2t', 'forward-2t'].map((backend) => `striate-train/${backend}`).concat('jax-train/wasm', 'tfjs-train/cpu'),
+    workloads: ['step'],
   },
   webgpu: {
     engines: ['tfjs/webgpu', 'tfjs/webgl', 'ort/webgpu', 'striate/webgpu'],

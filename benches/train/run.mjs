@@ -7,8 +7,8 @@
 // 8,000 digits to learn from and 2,000 to test with, of the 10,000 in `mnist.mjs`. Times are the least of all steps, batch 32,
 // one thread: milliseconds of a whole `trainOnBatch` (forward, backward, update, loss and accuracy read) and of `predict` with the
 // same variables, and with weights packed once as a network that is not in training has them.
-import { data, layers, losses, optimizers, striate } from "../../npm/dist/index.js";
-import { mnist } from "./mnist.mjs";
+import { layers, losses, optimizers, striate } from "../../npm/dist/index.js";
+import { padded, split } from "./mnist.mjs";
 
 const options = Object.fromEntries(process.argv.slice(2).map((a) => a.replace(/^--/, "").split("=")));
 const [epochs, steps] = [Number(options.epochs ?? 3), Number(options.steps ?? 30)];
@@ -21,29 +21,15 @@ async function lenet5() {
   return engine.sequential([base, layers.lambda((x) => x.neg())], { seed: 1 });
 }
 
-/** As LeCun et al. have it: padded to 32 x 32, background -0.1, ink 1.175. */
-function padded({ x, y }) {
-  const count = y.length;
-  const large = new Float32Array(count * 1024).fill(-0.1);
-  for (let i = 0; i < count; i++) {
-    for (let row = 0; row < 28; row++) {
-      for (let column = 0; column < 28; column++) {
-        large[i * 1024 + (row + 2) * 32 + column + 2] = x[i * 784 + row * 28 + column] * 1.275 - 0.1;
-      }
-    }
-  }
-  return { x: { data: large, shape: [count, 32, 32, 1] }, y };
-}
-
 const loss = losses.sparseCategoricalCrossentropy({ fromLogits: true });
-const digits = padded(mnist());
-const parts = data.stratifiedSplit(digits.y, { test: 0.2, seed: 1 });
-const part = (rows) => ({ x: data.gather(digits.x, rows), y: data.gather(digits.y, rows).data });
-const [train, test] = [part(parts.train), part(parts.test)];
+const parts = split();
+const [train, test] = [parts.train, parts.test].map(({ x, y }) => ({ x: padded(x), y }));
 
 const net = await lenet5();
 await net.compile({ optimizer: optimizers.nadam({ learningRate: 0.002 }), loss, metrics: ["accuracy"] });
-console.log(`LeNet-5, ${net.countParams()} parameters, ${train.y.length} digits to learn from, ${test.y.length} to test with`);
+console.log(
+  `LeNet-5, ${net.countParams()} parameters, ${train.y.length} digits to learn from, ${test.y.length} to test with`,
+);
 const start = performance.now();
 await net.fit(train, { epochs, batchSize: 32, validationData: test, verbose: 1 });
 console.log(`${epochs} epochs in ${((performance.now() - start) / 1000).toFixed(1)} s`);

@@ -26,17 +26,14 @@ export class Life {
 
   #host: Host | Remote<Host>;
   #worker: Worker | undefined;
-  #broken: Promise<never>;
-  #break!: (error: Error) => void;
+  /** Why it ended. */
+  #end: Error | undefined;
+  /** Calls in flight, which fail with it. */
+  readonly #waiting = new Set<(why: Error) => void>();
 
   private constructor(host: Host | Remote<Host>, worker: Worker | undefined) {
     this.#host = host;
     this.#worker = worker;
-    this.#broken = new Promise((_, reject) => {
-      this.#break = reject;
-    });
-    // Only calls in flight want to know.
-    this.#broken.catch(() => {});
     worker?.addEventListener("error", (event) => {
       const detail = event.message ? `: ${event.message}` : "";
       const error = this.info
@@ -72,12 +69,25 @@ export class Life {
 
   /** Asks the host for something; its error becomes an exception. */
   async call<T>(ask: (host: Host) => Promise<Reply<T>>): Promise<T> {
-    // Comlink's proxy has the host's own asynchronous methods.
-    const reply = await Promise.race([ask(this.#host as Host), this.#broken]);
+    const reply = await this.#unlessEnded(ask);
     this.losses = reply.losses;
     if (reply.ok) return reply.value;
     if (reply.fatal) this.end(failure("internal", "the engine stopped during another call: try again"));
     throw errorFrom(reply.error);
+  }
+
+  /**
+   * Fails when the life ends. (A race against one promise for the whole life would keep every call's result until then:
+   * a promise never forgets whom it is to tell.)
+   */
+  #unlessEnded<T>(ask: (host: Host) => Promise<T>): Promise<T> {
+    if (this.#end) return Promise.reject(this.#end);
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      // Comlink's proxy has the host's own asynchronous methods.
+      const work = ask(this.#host as Host);
+      work.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+    });
   }
 
   /** Hands a model over. */
@@ -146,7 +156,9 @@ export class Life {
   end(why: Error = failure("invalid", "the engine was disposed of")): void {
     if (this.ended) return;
     this.ended = true;
-    this.#break(why);
+    this.#end = why;
+    for (const reject of this.#waiting) reject(why);
+    this.#waiting.clear();
     if (this.#worker) {
       (this.#host as Remote<Host>)[releaseProxy]();
       this.#worker.terminate();

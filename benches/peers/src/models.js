@@ -21,6 +21,7 @@ async function write(name, chunks) {
 /** Makes sure that the model files of `graph` exist. */
 export async function ensureModel(graph) {
   const { onnx, tfGraph } = graph.files;
+  if (!tfGraph) return; // trained from its description
   if (tfGraph.startsWith('/vendor/')) {
     if (!existsSync(new URL(`.${tfGraph}`, repository))) throw new Error(`${tfGraph} is missing: run \`cargo xtask models\``);
     return;

@@ -1,6 +1,7 @@
 // The raced networks and single layers, each a function of nothing that returns a Graph.
 import { Graph } from './graph.js';
 import { shapeWorkloads } from './shapes.js';
+import { batch, trainable } from './training.js';
 
 const relu = { activation: 'relu' };
 const noBias = { bias: false };
@@ -239,11 +240,17 @@ const centernet = () => ({
   files: { tfGraph: '/vendor/centernet/centernet.json' },
 });
 
+const steps = {
+  'lenet-5-step': () => trainable(lenet5(batch), 'lenet-5-step', { small: true }),
+  'fashion-cnn-step': () => trainable(fashionCnn(batch), 'fashion-cnn-step'),
+};
+
 const all = (kind, builders) => Object.entries(builders).map(([name, build]) => [name, { kind, build }]);
 
-/** Every workload: name -> { kind: 'network' | 'layer' | 'shape', build, count? }. */
+/** Every workload: name -> { kind: 'network' | 'layer' | 'step' | 'shape', build, count? }. */
 export const workloads = Object.fromEntries([
   ...all('network', { centernet, ...networks }),
   ...all('layer', layers),
+  ...all('step', steps),
   ...shapeWorkloads({ 'mobilenet-v2': mobilenetV2(), 'resnet-50': resnet50() }),
 ]);
