@@ -131,7 +131,8 @@ fn differentiate(tape: &mut Tape, site: &Site) -> Result<Vec<Option<ValueId>>> {
         Op::Gather(op) => select::gather(tape, op, site),
         Op::TopK(_) => select::top_k(tape, site),
         Op::BatchNormStatistics(_) => normalize::statistics(tape, site),
-        // The first one's result is no float, so it is never asked; the others are gradients already.
+        // The first one's result is no float, so it is never asked; a choice of boxes is taken as given; the others are
+        // gradients already.
         Op::ArgMax(_)
         | Op::NonMaxSuppression(_)
         | Op::Conv2dBackwardInput(_)
