@@ -69,6 +69,33 @@ describe("datasets", () => {
     assert.deepEqual(await all(numbers(9).shuffle(1, 3)), await all(numbers(9)));
   });
 
+  test("keep what was made once, if it was gone through to its end", async () => {
+    let made = 0;
+    const squares = numbers(5)
+      .map((n) => {
+        made++;
+        return n * n;
+      })
+      .cache();
+    assert.deepEqual(await all(squares.take(2)), [0, 1]);
+    assert.equal(made, 2);
+    assert.deepEqual(await all(squares), [0, 1, 4, 9, 16]);
+    assert.equal(made, 7);
+    assert.deepEqual(await all(squares.repeat(2)), [0, 1, 4, 9, 16, 0, 1, 4, 9, 16]);
+    assert.equal(made, 7);
+    // A failure is not kept.
+    let broken = true;
+    const mended = numbers(2)
+      .map((n) => {
+        if (broken && n === 1) throw new Error("no such picture");
+        return n;
+      })
+      .cache();
+    await assert.rejects(all(mended), /no such picture/);
+    broken = false;
+    assert.deepEqual(await all(mended), [0, 1]);
+  });
+
   test("are lazy, prefetch in order, and let go of their source", async () => {
     const made = [];
     let closed = 0;

@@ -160,6 +160,29 @@ export class Dataset<T = unknown> implements AsyncIterable<T> {
     return new Dataset(() => make(this), batches, true);
   }
 
+  /**
+   * Keeps what comes, so that later rounds need not make it again: features of a frozen base, for one.
+   *
+   * ```ts
+   * const features = images.batch(32).map(async ({ x, y }) => ({ x: (await base.predict(x))[0], y })).cache();
+   * await head.fit(features, { epochs: 20 });
+   * ```
+   *
+   * Only a round that was gone through to its end is kept. Shuffle afterwards: what stands before happens once.
+   */
+  cache(): Dataset<T> {
+    let kept: T[] | undefined;
+    return this.#then(async function* (before) {
+      if (kept) return yield* kept;
+      const items: T[] = [];
+      for await (const item of before) {
+        items.push(item);
+        yield item;
+      }
+      kept = items;
+    });
+  }
+
   /** So many are made ahead while others are worked on: for `map` with functions that wait. */
   prefetch(count = 1): Dataset<T> {
     const most = whole("prefetch", count, 1);
