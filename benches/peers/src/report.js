@@ -1,18 +1,11 @@
 // Turns results into Markdown: a page per results file, and BENCHMARKS.md from all of them.
 import { kindOf } from './engines.js';
+import { ms, table, where } from './tables.js';
+import { trainingSection, trainingVerdict } from './training-report.js';
 
-const ms = (x) => (x < 10 ? x.toFixed(2) : x < 100 ? x.toFixed(1) : x.toFixed(0));
 const KiB = (bytes) => (bytes / 1024).toFixed(0);
-const row = (cells) => `| ${cells.join(' | ')} |`;
-const table = (head, rows) => [row(head), row(head.map((_, i) => (i ? '---:' : '---'))), ...rows.map(row)].join('\n');
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const idsOf = (results) => [...new Set(results.workloads.flatMap((w) => Object.keys(w.engines)))];
-
-const where = (r) => {
-  const adapter = r.environment?.webgpu;
-  return `${r.date.slice(0, 10)}, ${r.machine.cores} cores (${r.machine.cpu}), Chromium ${r.chromium}`
-    + `${adapter ? `, WebGPU adapter ${adapter.vendor} ${adapter.architecture}` : ''}`;
-};
 
 /** striate's engines and the tfjs engine that each is held against. */
 const rivals = (ids) => ids.filter((id) => id.startsWith('striate/'))
@@ -28,6 +21,7 @@ const duels = (results) => results.workloads.flatMap((w) => rivals(idsOf(results
 
 /** One line: is striate no slower than TensorFlow.js? */
 export function verdict(results) {
+  if (results.workloads.every(({ kind }) => kind === 'step')) return trainingVerdict(results);
   const all = duels(results).filter(({ id }) => id !== 'striate/simd-1t');
   if (!all.length) return 'No row has both striate and TensorFlow.js.';
   const failed = all.filter((d) => d.failed), slower = all.filter((d) => d.ratio > 1);
@@ -128,7 +122,7 @@ export function readmeFigures(peers) {
 }
 
 /** BENCHMARKS.md: what was measured, and how to measure again. */
-export function benchmarks({ peers, webgpu, coldstart, peak }) {
+export function benchmarks({ peers, webgpu, coldstart, peak, ...learning }) {
   const deeper = (text) => text.replace(/^#/gm, '##');
   return [
     '# Benchmarks', '',
@@ -138,6 +132,7 @@ export function benchmarks({ peers, webgpu, coldstart, peak }) {
     'not timed. Everything is float32, batch 1. [benches/peers](benches/peers/README.md) says how the timing works.', '',
     '```sh', 'cargo xtask bench --peers                      # the race on the CPU: about 15 minutes',
     'node benches/peers/bench.js --preset=webgpu    # the same on the GPU',
+    'node benches/peers/bench.js --preset=training  # steps of training', 'node benches/train/accuracy.mjs                # what training reaches; its head says how Keras is run',
     'node benches/peers/coldstart.js                # downloads and time to the first result', '```', '',
     'Every run rewrites this page. Compare within a row; times are only as good as the machine was quiet.', '',
     ...(peers || webgpu || coldstart || peak ? [] : ['Nothing has been measured yet.', '']),
@@ -146,6 +141,7 @@ export function benchmarks({ peers, webgpu, coldstart, peak }) {
       'SIMD where the browser has it, `simd-1t` does not.', '', ratios(peers), '',
       'Milliseconds per run, from a `Float32Array` to `Float32Array`s: minimum (median). Bold: the fastest.', '', times(peers), ''] : []),
     ...(webgpu ? ['## WebGPU and WebGL', '', `${where(webgpu)}.`, '', ...softwareGpu(webgpu), times(webgpu), ''] : []),
+    ...trainingSection(learning),
     ...(coldstart ? [deeper(coldMarkdown(coldstart))] : []),
     ...(peak ? [deeper(peakMarkdown(peak))] : []),
   ].join('\n');

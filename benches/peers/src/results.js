@@ -9,9 +9,9 @@ const root = new URL('../../../', import.meta.url);
 export const saveJson = (url, value) =>
   writeFile(url, `${JSON.stringify(value, null, 1).replace(/\[\s+([-\d.,\s]+?)\s+\]/g, (_, list) => `[${list.replace(/\s+/g, ' ')}]`)}\n`);
 
-async function load(name) {
+async function load(name, from = directory) {
   try {
-    return JSON.parse(await readFile(new URL(`${name}.json`, directory), 'utf8'));
+    return JSON.parse(await readFile(new URL(`${name}.json`, from), 'utf8'));
   } catch (error) {
     if (error.code === 'ENOENT') return null;
     throw error;
@@ -28,8 +28,11 @@ export function withFigures(page, text) {
 
 /** Writes BENCHMARKS.md and the README's figures from the results that are there. */
 export async function writeBenchmarks() {
-  const [peers, webgpu, coldstart, peak] = await Promise.all(['peers', 'webgpu', 'coldstart', 'peak'].map(load));
-  await writeFile(new URL('BENCHMARKS.md', root), benchmarks({ peers, webgpu, coldstart, peak }));
+  const own = ['peers', 'webgpu', 'coldstart', 'peak', 'training'], theirs = ['accuracy', 'keras', 'transfer'];
+  const trained = new URL('benches/train/results/', root);
+  const list = await Promise.all([...own.map((name) => load(name)), ...theirs.map((name) => load(name, trained))]);
+  const results = Object.fromEntries([...own, ...theirs].map((name, i) => [name, list[i]])), { peers } = results;
+  await writeFile(new URL('BENCHMARKS.md', root), benchmarks(results));
   if (!peers) return;
   const readme = new URL('README.md', root);
   await writeFile(readme, withFigures(await readFile(readme, 'utf8'), readmeFigures(peers)));

@@ -39,6 +39,21 @@ test('BENCHMARKS.md holds whatever has been measured', () => {
   assert.doesNotMatch(page, /WebGPU and WebGL|Cold start|Ceiling/);
 });
 
+test('training is reported by CPU time, with Keras beside it', () => {
+  const workloads = [{ name: 'lenet-5-step', kind: 'step', gflop: 1, engines: {
+    'striate-train/wasm-1t': entry(10), 'striate-train/forward-1t': { ...entry(9), cpu: { min: 4, median: 4 } },
+    'tfjs-train/cpu': entry(600), 'jax-train/wasm': { failed: 'start', error: 'none' },
+  } }];
+  const training = { ...results({}), preset: 'training', workloads };
+  assert.match(verdict(training), /LeNet-5: a step takes 2\.50 times its pass forward; others need as much CPU time as striate tfjs 60 times\./);
+  const run = (accuracy) => ({ accuracy });
+  const accuracy = { networks: { lenet5: { epochs: 5, runs: [run(0.94), run(0.96)] } } };
+  const keras = { keras: '3', tensorflow: '2', cores: 2, networks: { lenet5: { runs: [run(0.945)] } } };
+  const page = benchmarks({ peers: null, webgpu: null, coldstart: null, peak: null, training, accuracy, keras, transfer: null });
+  assert.match(page, /## Training/);
+  assert.match(page, /\| LeNet-5 \| 5 \| \*\*95\.00\*\* \(94\.00, 96\.00\) \| \*\*94\.50\*\* \(94\.50\) \| 0\.50 \|/);
+});
+
 test('the README gets its figures between its marks, and only there', () => {
   const text = readmeFigures(results({ 'striate/wasm-1t': entry(8), 'tfjs/wasm-1t': entry(10) }));
   assert.match(text, /\| net \| 1 \| 8\.00 \| 10\.0 \| – \|/);
