@@ -175,6 +175,27 @@ for (const { name, flags, says, before } of [
   });
 }
 
+test("is busy from the click until a sample photo on its way is looked at", async (t) => {
+  const before = (page) => page.addInitScript(refuseCamera);
+  const page = await open(t, { browser: chromium, url, query: "?backend=wasm&photo=coffee", before });
+  await readResults(page, "coffee");
+  await page.getByRole("radio", { name: "Camera" }).check();
+  await page.getByRole("button", { name: "Start camera" }).click();
+  await readNotice(page, /in use/);
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  await page.route("**/photos/astronaut.png", (route) => released.then(() => route.continue()));
+  await page.getByRole("button", { name: "Use a sample photo" }).click();
+  // The photo of before is shown and looked at meanwhile; its list is not the sample's.
+  await page.waitForFunction(
+    () => document.querySelector("#found li:not([hidden]) .label")?.textContent === "Coffee cup",
+  );
+  assert.equal(await page.$eval("#main", ({ dataset }) => dataset.busy), "true");
+  release();
+  await readResults(page, "astronaut");
+  assert.deepEqual(await labels(page), ["Person"]);
+});
+
 /** Chromium's fake camera is never in use by another program. Runs in the page. */
 function refuseCamera() {
   navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotReadableError"));
