@@ -1,22 +1,16 @@
 //! Runs a folder of golden cases on every backend and prints a table: `cargo xtask golden DIR`.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use striate::golden::{self, Backend, Check, FAMILIES, Outcome, Set};
-use striate::session::Device;
 
 const USAGE: &str = "usage: golden DIR [--backend reference|cpu|webgpu]... [--family NAME]... [--case PART]";
 
 fn main() -> ExitCode {
-    match run(std::env::args().skip(1).collect()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
-            eprintln!("error: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    support::main(run)
 }
 
 struct Options {
@@ -41,20 +35,6 @@ fn options(arguments: Vec<String>) -> Result<Options, String> {
         }
     }
     if options.folder.is_empty() { Err(USAGE.into()) } else { Ok(options) }
-}
-
-fn backend(name: &str) -> Result<Backend, String> {
-    match name {
-        "reference" => Ok(Backend::Reference),
-        "cpu" => Ok(Backend::Device(Device::Cpu)),
-        "webgpu" => {
-            use striate::backend::gpu::{Gpu, GpuOptions};
-            let options = GpuOptions { allow_software: true, ..GpuOptions::default() };
-            let gpu = pollster::block_on(Gpu::new(options)).map_err(|e| e.to_string())?;
-            Ok(Backend::Device(Device::Gpu(gpu)))
-        }
-        _ => Err(USAGE.into()),
-    }
 }
 
 /// Passed, failed, skipped, and the worst errors of one family on one backend.
@@ -97,7 +77,7 @@ fn run(arguments: Vec<String>) -> Result<bool, String> {
     let total = cases.len() * names.len();
     let mut done = 0;
     for name in &names {
-        let backend = backend(name)?;
+        let backend = support::device(name, USAGE)?.map_or(Backend::Reference, Backend::Device);
         for case in &cases {
             done += 1;
             eprint!("\r{done}/{total} {name} {:<60.60}", case["id"].as_str().unwrap_or("?"));

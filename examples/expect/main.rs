@@ -6,6 +6,8 @@
 
 mod check;
 mod picture;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,32 +21,7 @@ use striate::{DType, Tensor, reference};
 const USAGE: &str = "usage: expect DIR [--backend reference|cpu|webgpu]... [--model PART]; cpu and webgpu by default";
 
 fn main() -> ExitCode {
-    match run(std::env::args().skip(1).collect()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
-            eprintln!("error: {why}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-enum Backend {
-    Reference,
-    Device(Device),
-}
-
-fn backend(name: &str) -> Result<Backend, String> {
-    match name {
-        "reference" => Ok(Backend::Reference),
-        "cpu" => Ok(Backend::Device(Device::Cpu)),
-        "webgpu" => {
-            use striate::backend::gpu::{Gpu, GpuOptions};
-            let options = GpuOptions { allow_software: true, ..GpuOptions::default() };
-            Ok(Backend::Device(Device::Gpu(pollster::block_on(Gpu::new(options)).map_err(|e| e.to_string())?)))
-        }
-        _ => Err(USAGE.into()),
-    }
+    support::main(run)
 }
 
 fn run(arguments: Vec<String>) -> Result<bool, String> {
@@ -68,12 +45,13 @@ fn run(arguments: Vec<String>) -> Result<bool, String> {
     let text = std::fs::read_to_string(folder.join("expected.json")).map_err(|e| format!("expected.json: {e}"))?;
     let expected: Json = serde_json::from_str(&text).map_err(|e| format!("expected.json: {e}"))?;
     let models = expected["models"].as_object().ok_or("expected.json names no models")?;
-    let backends = names.iter().map(|name| Ok((name.as_str(), backend(name)?))).collect::<Result<Vec<_>, String>>()?;
+    let devices = names.iter().map(|name| Ok((name.as_str(), support::device(name, USAGE)?)));
+    let devices = devices.collect::<Result<Vec<_>, String>>()?;
     let (mut passed, mut failed) = (0, 0);
     println!("{:<36} {:<26} {:<10} {:>8}  result", "model", "picture", "backend", "ms");
     for (name, model) in models.iter().filter(|(name, _)| name.contains(&part)) {
-        for (kind, backend) in &backends {
-            let rows = match cases(folder, name, model, backend) {
+        for (kind, device) in &devices {
+            let rows = match cases(folder, name, model, device) {
                 Ok(rows) => rows,
                 Err(why) => vec![("(all)".to_string(), 0.0, Err(why))],
             };
@@ -102,8 +80,8 @@ fn run(arguments: Vec<String>) -> Result<bool, String> {
 
 type Row = (String, f64, Result<check::Verdict, String>);
 
-/// Every picture of a model on a backend.
-fn cases(folder: &Path, name: &str, model: &Json, backend: &Backend) -> Result<Vec<Row>, String> {
+/// Every picture of a model on a device, or by the interpreter.
+fn cases(folder: &Path, name: &str, model: &Json, device: &Option<Device>) -> Result<Vec<Row>, String> {
     let file = std::fs::read(folder.join(name)).map_err(|e| format!("{name}: {e}"))?;
     let graph = tflite::import(&file, &ImportOptions::default()).map_err(|e| e.to_string())?.graph;
     let [input] = graph.inputs() else { return Err(format!("{} inputs instead of 1", graph.inputs().len())) };
@@ -112,10 +90,8 @@ fn cases(folder: &Path, name: &str, model: &Json, backend: &Backend) -> Result<V
     };
     let (height, width) = (*height, *width);
     let labels = labels(folder, model)?;
-    let mut session = match backend {
-        Backend::Reference => None,
-        Backend::Device(device) => Some(Session::new(graph.clone(), device.clone()).map_err(|e| e.to_string())?),
-    };
+    let session = device.clone().map(|device| Session::new(graph.clone(), device));
+    let mut session = session.transpose().map_err(|e| e.to_string())?;
     let mut rows = Vec::new();
     for case in model["cases"].as_array().into_iter().flatten() {
         let picture = case["image"].as_str().unwrap_or("?").to_string();

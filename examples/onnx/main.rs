@@ -6,6 +6,8 @@
 //! inputs given as constants, then with all but its first input, then with all of them; the table tells how many needed it.
 
 mod scope;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,14 +30,7 @@ const OF_LARGEST: [f32; 2] = [1e-6, 2e-5];
 const EXPANDED: usize = 1 << 30;
 
 fn main() -> ExitCode {
-    match run(std::env::args().skip(1).collect()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
-            eprintln!("error: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    support::main(run)
 }
 
 #[derive(Default)]
@@ -67,30 +62,6 @@ fn options(arguments: Vec<String>) -> Result<Options, String> {
         options.backends = vec!["reference".into(), "cpu".into()];
     }
     if options.folder.as_os_str().is_empty() { Err(USAGE.into()) } else { Ok(options) }
-}
-
-enum Backend {
-    Reference,
-    Device(Device),
-}
-
-impl Backend {
-    fn new(name: &str) -> Result<Backend, String> {
-        match name {
-            "reference" => Ok(Backend::Reference),
-            "cpu" => Ok(Backend::Device(Device::Cpu)),
-            "webgpu" => {
-                use striate::backend::gpu::{Gpu, GpuOptions};
-                let options = GpuOptions { allow_software: true, ..GpuOptions::default() };
-                Ok(Backend::Device(Device::Gpu(pollster::block_on(Gpu::new(options)).map_err(|e| e.to_string())?)))
-            }
-            _ => Err(USAGE.into()),
-        }
-    }
-
-    fn of_largest(&self) -> f32 {
-        OF_LARGEST[matches!(self, Backend::Device(Device::Gpu(_))) as usize]
-    }
 }
 
 /// A model with inputs and expected outputs.
@@ -198,7 +169,7 @@ fn attempts(model: &[u8], set: &Set) -> Vec<Vec<String>> {
 }
 
 fn run_set(
-    backend: &Backend,
+    device: &Option<Device>,
     model: &[u8],
     set: &Set,
     given: &[String],
@@ -215,17 +186,18 @@ fn run_set(
             .ok_or_else(|| Error::invalid(format!("there is no input {name:?} in the test data")))
     };
     let inputs = graph.inputs().iter().map(value).collect::<Result<Vec<_>, _>>()?;
-    let outputs = match backend {
-        Backend::Reference => {
+    let outputs = match device {
+        None => {
             let outputs = reference::run(&graph, &inputs)?.into_iter().enumerate();
             outputs.map(|(i, tensor)| graph.trimmed(i, tensor)).collect::<Result<_, _>>()?
         }
-        Backend::Device(device) => {
+        Some(device) => {
             let mut session = Session::new(graph, device.clone())?;
             pollster::block_on(session.run(&inputs))?
         }
     };
-    Ok(compare(&outputs, &set.outputs, backend.of_largest()))
+    let of_largest = OF_LARGEST[matches!(device, Some(Device::Gpu(_))) as usize];
+    Ok(compare(&outputs, &set.outputs, of_largest))
 }
 
 fn compare(got: &[Tensor], want: &[Tensor], of_largest: f32) -> Result<(), String> {
@@ -262,7 +234,7 @@ fn compare(got: &[Tensor], want: &[Tensor], of_largest: f32) -> Result<(), Strin
     Ok(())
 }
 
-fn run_case(backend: &Backend, case: &Case) -> Outcome {
+fn run_case(device: &Option<Device>, case: &Case) -> Outcome {
     if let Some(reason) = scope::of_case(&case.name) {
         return Outcome::NotApplicable(reason.to_string());
     }
@@ -281,7 +253,7 @@ fn run_case(backend: &Backend, case: &Case) -> Outcome {
         let mut passed = false;
         for given in attempts(&case.model, set) {
             let light = case.name.ends_with(".onnx");
-            let attempt = catch_unwind(AssertUnwindSafe(|| run_set(backend, &case.model, set, &given, light)));
+            let attempt = catch_unwind(AssertUnwindSafe(|| run_set(device, &case.model, set, &given, light)));
             match attempt {
                 Ok(Ok(Ok(()))) => {
                     most = most.max(given.len());
@@ -331,17 +303,17 @@ fn run(arguments: Vec<String>) -> Result<bool, String> {
     std::panic::set_hook(Box::new(|_| ()));
     let mut green = true;
     for name in &options.backends {
-        green &= table(name, &Backend::new(name)?, &cases, options.verbose);
+        green &= table(name, &support::device(name, USAGE)?, &cases, options.verbose);
     }
     Ok(green)
 }
 
 /// Runs all cases and prints what became of them; whether none failed.
-fn table(name: &str, backend: &Backend, cases: &[Case], verbose: bool) -> bool {
+fn table(name: &str, device: &Option<Device>, cases: &[Case], verbose: bool) -> bool {
     let (mut rows, mut reasons) = (BTreeMap::<String, Row>::new(), BTreeMap::<String, usize>::new());
     let (mut total, mut failures) = (Row::default(), Vec::new());
     for case in cases {
-        let outcome = run_case(backend, case);
+        let outcome = run_case(device, case);
         let row = match &case.operators[..] {
             [one] => one.clone(),
             _ => "(several)".to_string(),

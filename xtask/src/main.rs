@@ -3,16 +3,14 @@
 mod bench;
 mod chromium;
 mod clips;
-mod expect;
-mod golden;
 mod keras;
 mod lint;
 mod models;
-mod onnx;
 mod proc;
 mod server;
 mod setup;
 mod site;
+mod tables;
 mod test;
 mod toolchain;
 mod wasm;
@@ -59,9 +57,9 @@ fn main() -> ExitCode {
         "lint" => test::lint(),
         "site" => site::task(),
         "models" => models::task(),
-        "golden" => golden::task(rest),
-        "onnx" => onnx::task(rest),
-        "expect" => expect::task(rest),
+        "golden" => tables::golden(rest),
+        "onnx" => tables::onnx(rest),
+        "expect" => tables::expect(rest),
         "bench" => bench::task(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}\nparts of `test`: {}", test::names());
