@@ -191,8 +191,9 @@ impl Session {
         }
     }
 
-    /// Some outputs of the last run, by their positions; tables of boxes end with the last one ([`Graph::trimmed`]). Errors: there was no run, there is no such output, or the GPU was
-    /// lost (and this run's outputs with it; the next run opens it again).
+    /// Some outputs of the last run, by their positions; tables of boxes end with the last one ([`Graph::trimmed`]). Errors:
+    /// there was no run, there is no such output, or the GPU was lost (and this run's outputs with it; the next run opens it
+    /// again).
     pub async fn read(&self, outputs: &[usize]) -> Result<Vec<Tensor>> {
         let Some(Compiled { executable, .. }) = self.compiled.last() else {
             return Err(Error::invalid("nothing has run yet"));
@@ -201,17 +202,17 @@ impl Session {
         if let Some(stray) = outputs.iter().find(|i| **i >= count) {
             return Err(Error::mismatch("no such output", format!("below {count}"), stray));
         }
-        match executable {
+        let tensors = match executable {
             Executable::Cpu(executable) => {
-                outputs.iter().map(|&i| self.graph.trimmed(i, executable.output(i).to_tensor())).collect()
+                outputs.iter().map(|&i| executable.output(i).to_tensor()).collect::<Vec<_>>()
             }
             #[cfg(feature = "webgpu")]
             Executable::Gpu(executable) => {
                 executable.stage(outputs)?;
-                let tensors = executable.read_staged(outputs).await?;
-                outputs.iter().zip(tensors).map(|(&i, tensor)| self.graph.trimmed(i, tensor)).collect()
+                executable.read_staged(outputs).await?
             }
-        }
+        };
+        outputs.iter().zip(tensors).map(|(&i, tensor)| self.graph.trimmed(i, tensor)).collect()
     }
 
     async fn outputs(&self) -> Result<Vec<Tensor>> {

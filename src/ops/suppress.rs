@@ -44,12 +44,21 @@ impl NonMaxSuppression {
     }
 }
 
+/// The area of a box with its lower corner first.
+pub(crate) fn area(r: [f32; 4]) -> f32 {
+    (r[2] - r[0]) * (r[3] - r[1])
+}
+
+/// The area that two boxes share.
+pub(crate) fn intersection(a: [f32; 4], b: [f32; 4]) -> f32 {
+    let [width, height] = [0, 1].map(|i| (a[i + 2].min(b[i + 2]) - a[i].max(b[i])).max(0.0));
+    width * height
+}
+
 /// Intersection over union of boxes with their lower corners first, 0 where they only touch. In single precision, as everywhere
 /// else: whether an overlap is above a threshold must not depend on who computes it.
 pub(crate) fn overlap(a: [f32; 4], b: [f32; 4]) -> f32 {
-    let sides = [0, 1].map(|i| (a[i + 2].min(b[i + 2]) - a[i].max(b[i])).max(0.0));
-    let both = sides[0] * sides[1];
-    let area = |r: [f32; 4]| (r[2] - r[0]) * (r[3] - r[1]);
+    let both = intersection(a, b);
     if both > 0.0 { both / (area(a) + area(b) - both) } else { 0.0 }
 }
 

@@ -1,5 +1,7 @@
 //! Boxes: formats, overlap, and greedy non-maximum suppression.
 
+use crate::ops::suppress;
+
 /// An axis-parallel rectangle with `left <= right` and `top <= bottom`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rect {
@@ -43,7 +45,7 @@ impl Rect {
 
     /// Width times height.
     pub fn area(&self) -> f32 {
-        (self.right - self.left) * (self.bottom - self.top)
+        suppress::area(self.corners())
     }
 
     /// No edge is infinite or NaN.
@@ -53,10 +55,7 @@ impl Rect {
 
     /// Intersection over union, 0 to 1; 0 if either has no area.
     pub fn iou(&self, other: &Rect) -> f32 {
-        let width = self.right.min(other.right) - self.left.max(other.left);
-        let height = self.bottom.min(other.bottom) - self.top.max(other.top);
-        let both = width.max(0.0) * height.max(0.0);
-        if both > 0.0 { both / (self.area() + other.area() - both) } else { 0.0 }
+        suppress::overlap(self.corners(), other.corners())
     }
 
     /// Generalised intersection over union (Rezatofighi et al. 2019), -1 to 1: less the further apart the boxes are.
@@ -67,10 +66,7 @@ impl Rect {
             right: self.right.max(other.right),
             bottom: self.bottom.max(other.bottom),
         };
-        let width = self.right.min(other.right) - self.left.max(other.left);
-        let height = self.bottom.min(other.bottom) - self.top.max(other.top);
-        let both = width.max(0.0) * height.max(0.0);
-        let either = self.area() + other.area() - both;
+        let either = self.area() + other.area() - suppress::intersection(self.corners(), other.corners());
         if hull.area() > 0.0 { self.iou(other) - (hull.area() - either) / hull.area() } else { 0.0 }
     }
 
