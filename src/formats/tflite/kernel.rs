@@ -29,7 +29,7 @@ impl KernelLayout {
             4 => Some(KernelLayout::Depthwise { channels: image.and_then(|s| s.last().copied()).unwrap_or(0) }),
             9 => Some(KernelLayout::Dense),
             67 => Some(KernelLayout::ConvTranspose),
-            32 if code.custom == super::ops::TRANSPOSE_BIAS => Some(KernelLayout::ConvTranspose),
+            32 if code.custom == super::names::TRANSPOSE_BIAS => Some(KernelLayout::ConvTranspose),
             _ => None,
         }
     }

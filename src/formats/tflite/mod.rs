@@ -9,6 +9,7 @@
 mod flatbuffer;
 mod flexbuffer;
 mod kernel;
+mod names;
 mod ops;
 mod quantisation;
 mod schema;
@@ -129,7 +130,7 @@ impl Importer<'_> {
         let Some(quantisation) = tensors[output].quantised() else { return Ok(None) };
         // Constants are exact; only what was computed can reach further.
         let alike = |&tensor: &usize| tensors[tensor].quantised().is_none_or(|q| q == quantisation);
-        if ops::is_within(operator.code) && operator.inputs.iter().flatten().all(alike) {
+        if names::is_within(operator.code) && operator.inputs.iter().flatten().all(alike) {
             return Ok(None);
         }
         quantisation.range(tensors[output].element)
@@ -168,12 +169,12 @@ impl Importer<'_> {
     fn run(&mut self, index: usize, operator: &OperatorDef) -> Result<()> {
         let tensors = &self.model.tensors;
         let layer = operator.outputs.first().map_or("", |&tensor| tensors[tensor].name);
-        let op = ops::name(operator.code);
+        let op = names::name(operator.code);
         let fail = |e: Error| e.at(format!("{layer} (operator {index}, {op})"));
         for &tensor in &operator.outputs {
             tensors[tensor].dtype().map_err(fail)?;
         }
-        if let (ops::DEQUANTIZE, [Some(half)], [wide]) =
+        if let (names::DEQUANTIZE, [Some(half)], [wide]) =
             (operator.code.builtin, &operator.inputs[..], &operator.outputs[..])
             && (tensors[*half].element == Element::F16 || tensors[*half].quantised().is_some())
             && self.values[*half].is_none()
