@@ -156,7 +156,8 @@ pub(super) enum Binding {
 pub(super) fn bindings(source: &str) -> Result<Vec<Binding>> {
     let mut found = Vec::new();
     for line in source.lines() {
-        let bare: String = line.split("//").next().unwrap_or_default().chars().filter(|c| *c != ' ').collect();
+        // What is shipped has lost its needless spaces already.
+        let bare = line.replace(' ', "");
         let Some(rest) = bare.strip_prefix("@group(0)@binding(") else { continue };
         let wrong = || Error::invalid(format!("unexpected binding: {line}"));
         let (number, declaration) = rest.split_once(')').ok_or_else(wrong)?;
