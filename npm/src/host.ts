@@ -1,12 +1,12 @@
 import { transfer } from "comlink";
 import { type Begun, begin, beginBeside, type HostOptions } from "./begin.js";
 import { type ErrorFields, failure, fieldsOf } from "./errors.js";
+import { joinWeights } from "./files.js";
 import { BITMAP, close, type Frame, PixelReader } from "./image.js";
 import { KerasFiles } from "./keras/host.js";
 import type { KerasBytes } from "./keras/source.js";
 import type { CustomLayer, LoadedWeights, LoadWeightsOptions, SaveFormat, StandIn } from "./keras/types.js";
 import type { Json } from "./layers/arguments.js";
-import { joinWeights } from "./models.js";
 import { type Batches, BatchList, Loader, type Round } from "./training/loader.js";
 import { type Limit, type Ran, run } from "./training/loop.js";
 import type { Samples } from "./training/samples.js";
@@ -78,10 +78,9 @@ const MAX_TEXTURE = 8192;
 export class Host {
   #options: HostOptions = {};
   #onProgress: OnProgress | undefined;
-  /** The edition that the engine started with. */
-  #first: Begun<Edition> | undefined;
   /** The editions in use: the other begins when something first asks for it. */
   #sides: { [E in Edition]?: Promise<Begun<E>> } = {};
+  /** Those that have begun; the first is what the engine started with. */
   #started: Begun<Edition>[] = [];
   #nets = new Map<number, { net: WasmNet | WasmModel; losses: number }>();
   /** Samples to train on. */
@@ -100,7 +99,6 @@ export class Host {
       const notes: string[] = [];
       const { edition = "files" } = options;
       const first: Begun<Edition> = await this.#keepSide(edition, begin(edition, options, notes, onProgress));
-      this.#first = first;
       const { backend, binary, threads, runtime } = first;
       const adapter = runtime.adapter();
       return { backend, variant: binary, threads, notes, ...(adapter ? { adapter } : {}) };
@@ -332,7 +330,7 @@ export class Host {
     return this.#reply(async () => {
       try {
         const net = this.#net(id);
-        if (this.#first?.backend === "webgpu" && Math.max(frame.width, frame.height) <= MAX_TEXTURE) {
+        if (this.#started[0]?.backend === "webgpu" && Math.max(frame.width, frame.height) <= MAX_TEXTURE) {
           const found = await detectOnGpu(net, frame, options);
           if (found) return found;
         }
@@ -364,13 +362,12 @@ export class Host {
     for (const id of [...this.#loaders.keys(), ...this.#augmenters.keys()]) this.shut(id);
     this.#keras?.dispose();
     for (const { runtime } of this.#started.splice(0)) runtime.free();
-    this.#first = undefined;
     this.#sides = {};
   }
 
   /** The edition for this work; begins it if need be. */
   #side<E extends Edition>(edition: E): Promise<Begun<E>> {
-    const first = this.#first;
+    const [first] = this.#started;
     if (!first) return Promise.reject(failure("invalid", "the engine has not started"));
     const known = this.#sides[edition] as Promise<Begun<E>> | undefined;
     return known ?? this.#keepSide(edition, beginBeside(first, edition, this.#options, this.#onProgress));

@@ -1,5 +1,20 @@
-import { concat, download, downloadAll, Meter } from "./download.js";
+import { download, downloadAll, Meter } from "./download.js";
 import { failure, throwIfAborted } from "./errors.js";
+import {
+  absolute,
+  asBytes,
+  beside,
+  chosen,
+  content,
+  described,
+  headOf,
+  isJson,
+  jsonBytes,
+  manifest,
+  namesOf,
+  refusePage,
+  weightParts,
+} from "./files.js";
 import type { LoadOptions, ModelFiles, ModelFormat, ModelSource } from "./types.js";
 
 /** A model's bytes, ready for the importer. */
@@ -35,28 +50,20 @@ async function fetchModel(url: URL, { format, signal, onProgress }: LoadOptions)
   const first = await download(url, meter, signal);
   const found = sniff(first, format, url.href);
   if (found !== "tfjs") return { format: found, model: first, weights: [], owned: true };
-  const shards = manifest(first, url.href).map((path) => {
-    const shard = new URL(path, url);
-    // A signed address carries its query along.
-    if (!shard.search) shard.search = url.search;
-    return shard;
-  });
+  const shards = beside(url, manifest(first, url.href, "graph"));
   return { format: "tfjs", model: first, weights: await downloadAll(shards, meter, signal), owned: true };
 }
 
 function memoryModel({ json, weights }: ModelFiles, format: ModelFormat | undefined): Model {
-  const text = typeof json === "string" ? json : undefined;
-  const model = asBytes(json) ?? new TextEncoder().encode(text ?? JSON.stringify(json));
+  const model = jsonBytes(json);
   if (sniff(model, format, "json") !== "tfjs") {
     throw failure("invalid", "`json` holds a TFLite or ONNX file: pass its buffer alone");
   }
-  const parts = (Array.isArray(weights) ? weights : [weights]).map(asBytes);
-  if (parts.includes(undefined)) throw failure("invalid", "`weights` is an ArrayBuffer or an array of them");
-  return { format: "tfjs", model, weights: parts as Uint8Array[], owned: false };
+  return { format: "tfjs", model, weights: weightParts(weights), owned: false };
 }
 
 async function filesModel(files: Blob[], format: ModelFormat | undefined): Promise<Model> {
-  const names = files.map((file) => ("name" in file ? (file as File).name : ""));
+  const names = namesOf(files);
   const main = files.length === 1 ? 0 : names.findIndex((name) => /\.(json|tflite|onnx)$/i.test(name));
   const file = files[main];
   if (!file) {
@@ -72,51 +79,14 @@ async function filesModel(files: Blob[], format: ModelFormat | undefined): Promi
   const name = names[main] || "the file";
   const found = sniff(bytes, format, name);
   if (found !== "tfjs") return { format: found, model: bytes, weights: [], owned: true };
-  const weights = manifest(bytes, name).map((path) => {
-    const wanted = path.slice(path.lastIndexOf("/") + 1);
-    const shard = files[names.indexOf(wanted)];
-    if (!shard) {
-      throw failure("invalid", `${name} needs the weight file ${wanted}: choose it too`, {
-        expected: wanted,
-        received: names.join(", "),
-      });
-    }
-    return content(shard);
-  });
-  return { format: "tfjs", model: bytes, weights: await Promise.all(weights), owned: true };
-}
-
-/** A file's bytes. */
-export async function content(file: Blob): Promise<Uint8Array> {
-  return new Uint8Array(await file.arrayBuffer());
+  const weights = await chosen(files, manifest(bytes, name, "graph"), name);
+  return { format: "tfjs", model: bytes, weights, owned: true };
 }
 
 function single(bytes: Uint8Array, format: ModelFormat | undefined, name: string): Omit<Model, "owned"> {
   const found = sniff(bytes, format, name);
   if (found !== "tfjs") return { format: found, model: bytes, weights: [] };
   throw failure("invalid", `${name} is a model.json without its weights: pass { json, weights }, or its URL`);
-}
-
-/** The weight files that a `model.json` names, in order. */
-function manifest(json: Uint8Array, name: string): string[] {
-  type Json = { modelTopology?: { model_config?: unknown }; weightsManifest?: { paths?: unknown[] }[] };
-  let parsed: Json;
-  try {
-    parsed = JSON.parse(new TextDecoder().decode(json));
-  } catch (cause) {
-    throw failure("invalid", `${name} is not valid JSON (cut off?): ${(cause as Error).message}`, { cause });
-  }
-  if (parsed?.modelTopology?.model_config) {
-    throw failure("unsupported", `${name} is a TFJS layers model; engine.loadModel() reads it`);
-  }
-  if (!parsed?.modelTopology || !Array.isArray(parsed.weightsManifest)) {
-    throw failure("invalid", `${name} is JSON, but not a TFJS graph model (no modelTopology or weightsManifest)`);
-  }
-  const paths = parsed.weightsManifest.flatMap((group) => group?.paths ?? []);
-  if (!paths.every((path) => typeof path === "string")) {
-    throw failure("invalid", `${name}: the weightsManifest's paths are not strings`);
-  }
-  return paths as string[];
 }
 
 /** Formats that people try, and how their files begin. */
@@ -139,60 +109,17 @@ function isOnnx([tag, version = 0, next = 0]: Uint8Array): boolean {
 
 /** Tells the format by the content. */
 function sniff(bytes: Uint8Array, format: ModelFormat | undefined, name: string): ModelFormat {
-  const head = String.fromCharCode(...bytes.subarray(0, 64));
+  const head = headOf(bytes);
   const found: ModelFormat | undefined =
-    head.slice(4, 8) === "TFL3"
-      ? "tflite"
-      : /^[\s\xef\xbb\xbf]*\{/.test(head)
-        ? "tfjs"
-        : isOnnx(bytes)
-          ? "onnx"
-          : undefined;
+    head.slice(4, 8) === "TFL3" ? "tflite" : isJson(head) ? "tfjs" : isOnnx(bytes) ? "onnx" : undefined;
   if (format && found && format !== found) {
     throw failure("invalid", `${name} is not of the format asked for`, { expected: format, received: found });
   }
   if (found) return found;
-  if (/^\s*</.test(head)) {
-    throw failure(
-      "network",
-      `${name} is an HTML page and not a model: probably the server's page for a missing file; check the address`,
-    );
-  }
+  refusePage(head, name);
   const other = OTHERS.find(([matches]) => matches(head));
   if (other)
     throw failure("unsupported", `${name} is ${other[1]}; engine.load() reads TFJS graph models, TFLite and ONNX`);
   const length = bytes.byteLength;
   throw failure("invalid", `${name} (${length} bytes) is neither a TFJS graph model nor a TFLite or ONNX file`);
-}
-
-/** An address against the page's, or in Node against the working directory. */
-export function absolute(url: string | URL): URL {
-  const { document, location, process } = globalThis as {
-    document?: Document;
-    location?: Location;
-    process?: { cwd?(): string };
-  };
-  const base = document?.baseURI ?? location?.href ?? (process?.cwd ? `file://${process.cwd()}/` : undefined);
-  try {
-    return new URL(url, base);
-  } catch (cause) {
-    throw failure("invalid", `"${url}" is not an address`, { cause });
-  }
-}
-
-/** Bytes, if it is a buffer of them. */
-export function asBytes(value: unknown): Uint8Array | undefined {
-  if (value instanceof Uint8Array) return value;
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  return undefined;
-}
-
-/** What kind of value it is, in a word. */
-export function described(value: unknown): string {
-  return value === null ? "null" : typeof value === "object" ? value.constructor.name : typeof value;
-}
-
-/** One buffer of the weight files. */
-export function joinWeights(parts: Uint8Array[]): Uint8Array {
-  return parts.length === 1 && parts[0] ? parts[0] : concat(parts);
 }

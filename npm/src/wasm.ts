@@ -139,8 +139,8 @@ export interface Wasm<E extends Edition = Edition> {
   };
 }
 
-/** Where a binary lies. */
-interface Files {
+/** Where a module lies: its glue in JavaScript, and the binary. */
+export interface Files {
   glue: URL;
   binary: URL;
 }
@@ -191,14 +191,14 @@ const BESIDE: Record<Binary, Record<Edition, Files>> = {
 };
 
 /** What to do when a file of the package is not where it should be. */
-export const HINT =
+const HINT =
   "Serve the package's dist/ folder beside the bundle, or tell striate() where it lies with the option `assets`.";
 
 /** How often each binary was loaded here; a second life needs a module of its own. */
 const lives = new Map<string, number>();
 
 /** Fetches, compiles and starts a binary. */
-export async function loadWasm<E extends Edition>(
+export function loadWasm<E extends Edition>(
   name: Binary,
   edition: E,
   assets: string | undefined,
@@ -210,24 +210,32 @@ export async function loadWasm<E extends Edition>(
         binary: new URL(`wasm/${name}-${edition}/striate_bg.wasm`, assets),
       }
     : BESIDE[name][edition];
+  return start(files, onProgress);
+}
+
+/** Fetches, compiles and starts a module that wasm-bindgen made. */
+export async function start<M extends { default(options: { module_or_path: WebAssembly.Module }): Promise<unknown> }>(
+  files: Files,
+  onProgress?: OnProgress,
+): Promise<M> {
   const module = compile(files.binary, onProgress);
   // The glue keeps its instance for good: after a trap a fresh copy is imported under another query.
   const life = (lives.get(files.glue.href) ?? 0) + 1;
   lives.set(files.glue.href, life);
   const address = life === 1 ? files.glue.href : `${files.glue.href}?life=${life}`;
-  const glue = import(/* @vite-ignore */ /* webpackIgnore: true */ address) as Promise<Wasm<E>>;
-  const [compiled, wasm] = await Promise.all([
+  const glue = import(/* @vite-ignore */ /* webpackIgnore: true */ address) as Promise<M>;
+  const [compiled, started] = await Promise.all([
     module,
     glue.catch((cause) => {
       throw failure("network", `could not load ${files.glue.href}: ${cause.message}. ${HINT}`, { cause });
     }),
   ]);
-  await wasm.default({ module_or_path: compiled });
-  return wasm;
+  await started.default({ module_or_path: compiled });
+  return started;
 }
 
 /** Fetches and compiles a binary; errors name the address, the status and the MIME type. */
-export async function compile(url: URL, onProgress: OnProgress | undefined): Promise<WebAssembly.Module> {
+async function compile(url: URL, onProgress: OnProgress | undefined): Promise<WebAssembly.Module> {
   if (url.protocol === "file:") {
     const bytes = readFile(url);
     if (bytes) return WebAssembly.compile(bytes);

@@ -3,28 +3,13 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { broken } from "./broken.js";
 import { launch } from "./chromium.js";
 import { convModel, modelRoutes, worst } from "./models.js";
 import { expectedBoxes, IMAGES, missingBox, VENDOR } from "./photos.js";
 import { page as html, serve } from "./server.js";
 
 const DIST = join(import.meta.dirname, "../dist");
-
-/** The glue, but a network traps on an input that begins with 666, and somewhere in the event loop on 667. */
-const BROKEN = `
-  import * as striate from "/dist/wasm/relaxed-EDITION/striate.js";
-  const { default: init, Augmenter, lastPanic, Runtime } = striate;
-  const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 5, 1, 3, 0, 0, 11];
-  const { f: trap } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(bytes))).exports;
-  for (const { prototype } of [striate.Net, striate.Model].filter(Boolean)) {
-    const { predict } = prototype;
-    prototype.predict = function (inputs) {
-      if (inputs[0].data[0] === 666) trap();
-      return inputs[0].data[0] === 667 ? new Promise(() => setTimeout(trap)) : predict.call(this, inputs);
-    };
-  }
-  export { Augmenter, lastPanic, Runtime, init as default };
-`;
 
 let server;
 let browser;
@@ -41,15 +26,7 @@ before(async () => {
     {
       "/": (_, response) => html(response),
       ...modelRoutes(),
-      ...Object.fromEntries(
-        ["files", "models"].map((edition) => [
-          `/broken/wasm/relaxed-${edition}/striate.js`,
-          (_, response) => {
-            response.writeHead(200, { "content-type": "text/javascript" });
-            response.end(BROKEN.replace("EDITION", edition));
-          },
-        ]),
-      ),
+      ...broken("relaxed-files", "relaxed-models"),
       // The classic: a server's page for whatever it does not know, with status 200.
       "/html/wasm/relaxed-files/striate_bg.wasm": (_, response) => html(response),
       "/html/worker.js": (_, response) => html(response),

@@ -2,24 +2,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { broken } from "./broken.js";
 import { launch } from "./chromium.js";
 import { digits, points } from "./samples.js";
 import { page as html, serve } from "./server.js";
 
 const DIST = join(import.meta.dirname, "../dist");
-
-/** The glue, but a model traps when it predicts what begins with 666. */
-const BROKEN = `
-  import init, { lastPanic, Model, Runtime } from "/dist/wasm/simd-models/striate.js";
-  const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 5, 1, 3, 0, 0, 11];
-  const { f: trap } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(bytes))).exports;
-  const { predict } = Model.prototype;
-  Model.prototype.predict = function (inputs) {
-    if (inputs[0].data[0] === 666) trap();
-    return predict.call(this, inputs);
-  };
-  export { lastPanic, Runtime, init as default };
-`;
 
 let server;
 let browser;
@@ -29,10 +17,7 @@ before(async () => {
     { "/dist/": DIST, "/broken/": DIST },
     {
       "/": (_, response) => html(response),
-      "/broken/wasm/simd-models/striate.js": (_, response) => {
-        response.writeHead(200, { "content-type": "text/javascript" });
-        response.end(BROKEN);
-      },
+      ...broken("simd-models"),
     },
   );
   browser = await launch();

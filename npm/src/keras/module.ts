@@ -1,7 +1,6 @@
 // The WebAssembly module that knows Keras' files (`crates/keras`): fetched when a page first opens or saves one.
 
-import { failure } from "../errors.js";
-import { compile, HINT } from "../wasm.js";
+import { type Files, start } from "../wasm.js";
 
 /** An open file. */
 export interface KerasFile {
@@ -38,28 +37,13 @@ export interface KerasModule {
 }
 
 // Written out for bundlers, as in `wasm.ts`.
-const BESIDE = {
+const BESIDE: Files = {
   glue: new URL("./wasm/keras/keras.js", import.meta.url),
   binary: new URL("./wasm/keras/keras_bg.wasm", import.meta.url),
 };
 
-/** How often it was loaded here; a second life needs a module of its own. */
-let lives = 0;
-
 /** Fetches, compiles and starts the module. */
-export async function loadModule(assets: string | undefined): Promise<KerasModule> {
-  const files = assets
-    ? { glue: new URL("wasm/keras/keras.js", assets), binary: new URL("wasm/keras/keras_bg.wasm", assets) }
-    : BESIDE;
-  const binary = compile(files.binary, undefined);
-  const address = lives++ === 0 ? files.glue.href : `${files.glue.href}?life=${lives}`;
-  const glue = import(/* @vite-ignore */ /* webpackIgnore: true */ address) as Promise<KerasModule>;
-  const [compiled, module] = await Promise.all([
-    binary,
-    glue.catch((cause) => {
-      throw failure("network", `could not load ${files.glue.href}: ${cause.message}. ${HINT}`, { cause });
-    }),
-  ]);
-  await module.default({ module_or_path: compiled });
-  return module;
+export function loadModule(assets: string | undefined): Promise<KerasModule> {
+  if (!assets) return start(BESIDE);
+  return start({ glue: new URL("wasm/keras/keras.js", assets), binary: new URL("wasm/keras/keras_bg.wasm", assets) });
 }

@@ -1,0 +1,129 @@
+// Model files wherever they come from: addresses, chosen files, buffers; and the weight files that a `model.json` names.
+
+import { concat } from "./download.js";
+import { failure } from "./errors.js";
+import type { ModelFiles } from "./types.js";
+
+/** An address against the page's, or in Node against the working directory. */
+export function absolute(url: string | URL): URL {
+  const { document, location, process } = globalThis as {
+    document?: Document;
+    location?: Location;
+    process?: { cwd?(): string };
+  };
+  const base = document?.baseURI ?? location?.href ?? (process?.cwd ? `file://${process.cwd()}/` : undefined);
+  try {
+    return new URL(url, base);
+  } catch (cause) {
+    throw failure("invalid", `"${url}" is not an address`, { cause });
+  }
+}
+
+/** Bytes, if it is a buffer of them. */
+export function asBytes(value: unknown): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  return undefined;
+}
+
+/** What kind of value it is, in a word. */
+export function described(value: unknown): string {
+  return value === null ? "null" : typeof value === "object" ? value.constructor.name : typeof value;
+}
+
+/** One buffer of the weight files. */
+export function joinWeights(parts: Uint8Array[]): Uint8Array {
+  return parts.length === 1 && parts[0] ? parts[0] : concat(parts);
+}
+
+/** A file's bytes. */
+export async function content(file: Blob): Promise<Uint8Array> {
+  return new Uint8Array(await file.arrayBuffer());
+}
+
+/** What chosen files are called; those without a name "". */
+export function namesOf(files: Blob[]): string[] {
+  return files.map((file) => ("name" in file ? (file as File).name : ""));
+}
+
+/** How a file begins, as text. */
+export function headOf(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes.subarray(0, 64));
+}
+
+/** Whether a file begins as JSON. */
+export function isJson(head: string): boolean {
+  return /^[\s\xef\xbb\xbf]*\{/.test(head);
+}
+
+/** Explains a web page in place of a file. */
+export function refusePage(head: string, name: string): void {
+  if (!/^\s*</.test(head)) return;
+  throw failure(
+    "network",
+    `${name} is an HTML page and not a model: probably the server's page for a missing file; check the address`,
+  );
+}
+
+/** `json` of {@link ModelFiles} as a file. */
+export function jsonBytes(json: ModelFiles["json"]): Uint8Array {
+  return asBytes(json) ?? new TextEncoder().encode(typeof json === "string" ? json : JSON.stringify(json));
+}
+
+/** `weights` of {@link ModelFiles} as files. */
+export function weightParts(weights: ModelFiles["weights"]): Uint8Array[] {
+  const parts = (Array.isArray(weights) ? weights : [weights]).map(asBytes);
+  if (parts.includes(undefined)) throw failure("invalid", "`weights` is an ArrayBuffer or an array of them");
+  return parts as Uint8Array[];
+}
+
+/** The kinds of TensorFlow.js models: what only the other kind has, and who reads that. */
+const KINDS = {
+  graph: { others: "model_config", advice: "a TFJS layers model; engine.loadModel() reads it" },
+  layers: { others: "node", advice: "a TFJS graph model: engine.load() reads it" },
+};
+
+/** The weight files that the `model.json` of a model of this kind names, in order. */
+export function manifest(json: Uint8Array, name: string, kind: keyof typeof KINDS): string[] {
+  type Json = { modelTopology?: { [key: string]: unknown }; weightsManifest?: { paths?: unknown[] }[] };
+  let parsed: Json;
+  try {
+    parsed = JSON.parse(new TextDecoder().decode(json));
+  } catch (cause) {
+    throw failure("invalid", `${name} is not valid JSON (cut off?): ${(cause as Error).message}`, { cause });
+  }
+  const { others, advice } = KINDS[kind];
+  if (parsed?.modelTopology?.[others]) throw failure("unsupported", `${name} is ${advice}`);
+  if (!parsed?.modelTopology || !Array.isArray(parsed.weightsManifest)) {
+    throw failure("invalid", `${name} is JSON, but not a TFJS ${kind} model (no modelTopology or weightsManifest)`);
+  }
+  const paths = parsed.weightsManifest.flatMap((group) => group?.paths ?? []);
+  if (!paths.every((path) => typeof path === "string")) {
+    throw failure("invalid", `${name}: the weightsManifest's paths are not strings`);
+  }
+  return paths as string[];
+}
+
+/** Where the files lie that another one names. A signed address carries its query along. */
+export function beside(url: URL, paths: string[]): URL[] {
+  return paths.map((path) => {
+    const file = new URL(path, url);
+    if (!file.search) file.search = url.search;
+    return file;
+  });
+}
+
+/** Among chosen files those that another one, of this name, names. */
+export function chosen(files: Blob[], paths: string[], name: string): Promise<Uint8Array[]> {
+  const names = namesOf(files);
+  const file = (path: string) => {
+    const wanted = path.slice(path.lastIndexOf("/") + 1);
+    const found = files[names.indexOf(wanted)];
+    if (found) return content(found);
+    throw failure("invalid", `${name} needs the weight file ${wanted}: choose it too`, {
+      expected: wanted,
+      received: names.join(", "),
+    });
+  };
+  return Promise.all(paths.map(file));
+}
