@@ -1,11 +1,11 @@
 //! The module that reads and writes Keras' files (`crates/keras`): built for size and without SIMD, beside the engines.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::proc::{self, Result};
 use crate::toolchain::{TARGET, Toolchain};
-use crate::wasm::{self, Profile};
+use crate::wasm::{self, Module, Profile};
 
 /// Its folder in `npm/dist/wasm`, and what its files are called.
 pub const NAME: &str = "keras";
@@ -21,31 +21,18 @@ pub fn is_small() -> bool {
 
 /// Builds it into `npm/dist/wasm/keras`; returns the line to print.
 pub fn build(toolchain: &Toolchain, profile: Profile) -> Result<String> {
-    let (wasm, time) = proc::timed(|| compile(toolchain, profile));
-    Ok(wasm::line(NAME, &wasm?, profile, &proc::seconds(time)))
-}
-
-fn compile(toolchain: &Toolchain, profile: Profile) -> Result<Vec<u8>> {
-    let target = target();
     let mut cargo = toolchain.cargo();
     cargo.arg("rustc");
     select(&mut cargo, toolchain);
-    cargo.args(["--crate-type", "cdylib", "--profile", profile.cargo_name()]);
-    if profile == Profile::Release {
-        if !toolchain.must_build_std() {
-            cargo.args(["-Z", wasm::BUILD_STD]);
-        }
-        cargo.args(["-Z", "build-std-features=optimize_for_size"]);
-        cargo.env(wasm::RUSTFLAGS, "-Zlocation-detail=none -Zfmt-debug=shallow");
-    }
-    proc::run_quiet(cargo.args(["--", "-Dwarnings"]))?;
-
-    let folder = target.join(TARGET).join(profile.cargo_name());
-    let package = folder.join("package");
-    wasm::bind(profile, NAME, &[], &folder.join("striate_keras.wasm"), &package)?;
-    let out = wasm::place(NAME);
-    wasm::replace(&package, &out)?;
-    read(&out)
+    let module = Module {
+        name: NAME.into(),
+        file: NAME,
+        rustflags: "",
+        builds_std: toolchain.must_build_std(),
+        wasm_opt: &[],
+        target: target(),
+    };
+    module.build(&mut cargo, profile, "striate_keras.wasm", &[wasm::place(NAME)])
 }
 
 /// Clippy over what only the web sees of it.
@@ -67,8 +54,4 @@ fn select(cargo: &mut Command, toolchain: &Toolchain) {
     if toolchain.must_build_std() {
         cargo.args(["-Z", wasm::BUILD_STD]);
     }
-}
-
-fn read(out: &Path) -> Result<Vec<u8>> {
-    proc::read(&out.join(format!("{NAME}_bg.wasm")))
 }

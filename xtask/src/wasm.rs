@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 1_000_000;
 /// What wasm-bindgen calls the module.
 const BINARY: &str = "striate_bg.wasm";
 /// Flags for the compiler, by target: build scripts and macros run on this machine and must not get them.
-pub const RUSTFLAGS: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS";
+const RUSTFLAGS: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS";
 
 /// Rebuilds the standard library from its sources.
 pub const BUILD_STD: &str = "build-std=std,panic_abort";
@@ -267,68 +267,97 @@ pub fn build(profile: Profile, flavours: &[Flavour]) -> Result {
 
 /// One binary, from source to its places in `npm/dist/wasm`; returns the line to print.
 fn binary(toolchain: &Toolchain, profile: Profile, binary: Binary, places: &[Binary]) -> Result<String> {
-    let (built, time) = proc::timed(|| compile(toolchain, profile, binary, places));
-    let (wasm, fresh) = built?;
-    let time = if fresh { "unchanged".into() } else { proc::seconds(time) };
-    let name = if profile == Profile::Dev { binary.flavour.name().into() } else { binary.name() };
-    Ok(line(&name, &wasm, profile, &time))
-}
-
-/// What is said of a binary once it is built.
-pub fn line(name: &str, wasm: &[u8], profile: Profile, time: &str) -> String {
-    format!(
-        "build: {name:<14} {:>6.1} KB, {:>6.1} KB gzipped ({}, {time})",
-        wasm.len() as f64 / 1e3,
-        gzip_size(wasm) as f64 / 1e3,
-        profile.cargo_name(),
-    )
-}
-
-/// Cargo, wasm-bindgen, wasm-opt. Returns the binary and whether it was already there.
-fn compile(toolchain: &Toolchain, profile: Profile, binary: Binary, places: &[Binary]) -> Result<(Vec<u8>, bool)> {
     let flavour = binary.flavour;
     let mut cargo = flavour.cargo(toolchain);
-    cargo.args(["rustc", "--quiet", "--lib", "--crate-type", "cdylib", "--profile", profile.cargo_name()]);
-    let folder = flavour.target_dir().join(TARGET).join(profile.cargo_name());
-    let mut package = folder.join("package");
     // Quietly: on a stable compiler each build with `+atomics` warns that the feature is unstable.
-    let mut options = flavour.options(toolchain);
+    cargo.args(["rustc", "--quiet", "--lib"]);
+    let (mut name, mut options) = (flavour.name().to_string(), flavour.options(toolchain));
     if profile == Profile::Release {
-        options = flavour.options_with(toolchain, &binary.features());
-        package = folder.join(format!("package-{}", binary.name()));
-        // The standard library built for size too: its sorts alone are 90 KB otherwise.
-        if !options.iter().any(|option| option.starts_with("build-std")) {
-            cargo.args(["-Z", BUILD_STD]);
-        }
-        cargo.args(["-Z", "build-std-features=optimize_for_size"]);
-        // A panic is a bug, and its message finds it without the line: 10 KB and more of paths and numbers stay home.
-        // Nothing published prints the fields of a struct either: 30 KB.
-        let flags = format!("{} -Zlocation-detail=none -Zfmt-debug=shallow", flavour.rustflags());
-        cargo.env(RUSTFLAGS, flags);
+        (name, options) = (binary.name(), flavour.options_with(toolchain, &binary.features()));
     }
-    // Each binary leaves something out: what only the others use must say so.
-    proc::run_quiet(cargo.args(options).args(["--", "-Dwarnings"]))?;
+    let builds_std = options.iter().any(|option| option.starts_with("build-std"));
+    let module = Module {
+        name,
+        file: "striate",
+        rustflags: flavour.rustflags(),
+        builds_std,
+        wasm_opt: flavour.wasm_opt_features(),
+        target: flavour.target_dir(),
+    };
+    let places: Vec<PathBuf> = places.iter().map(|place| place.out()).collect();
+    module.build(cargo.args(options), profile, "striate.wasm", &places)
+}
 
-    let raw = folder.join("striate.wasm");
-    // The stamp names everything that the result follows from.
-    let source = proc::sha256(&proc::read(&raw)?);
-    let recipe =
-        format!("{source} {} {profile:?} {:?}", locked_bindgen()?, wasm_opt_arguments(flavour.wasm_opt_features()));
-    let stamp = package.with_extension("stamp");
-    let fresh = std::fs::read_to_string(&stamp).is_ok_and(|have| have == recipe);
-    if !fresh {
-        bind(profile, "striate", flavour.wasm_opt_features(), &raw, &package)?;
-        proc::write(&stamp, recipe)?;
+/// A module on its way into the package.
+pub struct Module {
+    /// What the line to print calls it.
+    pub name: String,
+    /// What its files are called.
+    pub file: &'static str,
+    /// Flags for the compiler.
+    pub rustflags: &'static str,
+    /// Cargo's options have it build the standard library in any case.
+    pub builds_std: bool,
+    /// What wasm-opt may assume besides.
+    pub wasm_opt: &'static [&'static str],
+    /// Where cargo builds it.
+    pub target: PathBuf,
+}
+
+impl Module {
+    /// Cargo (`rustc` with the crate and its options), wasm-bindgen, wasm-opt; copies at all places. Returns the line to
+    /// print.
+    pub fn build(&self, cargo: &mut Command, profile: Profile, raw: &str, places: &[PathBuf]) -> Result<String> {
+        let (built, time) = proc::timed(|| self.compile(cargo, profile, raw, places));
+        let (wasm, fresh) = built?;
+        let time = if fresh { "unchanged".into() } else { proc::seconds(time) };
+        Ok(format!(
+            "build: {:<14} {:>6.1} KB, {:>6.1} KB gzipped ({}, {time})",
+            self.name,
+            wasm.len() as f64 / 1e3,
+            gzip_size(&wasm) as f64 / 1e3,
+            profile.cargo_name(),
+        ))
     }
-    // The package's own build rewrites what it is given, so it gets copies.
-    for place in places {
-        replace(&package, &place.out())?;
+
+    /// The binary, and whether it was already there.
+    fn compile(&self, cargo: &mut Command, profile: Profile, raw: &str, places: &[PathBuf]) -> Result<(Vec<u8>, bool)> {
+        cargo.args(["--crate-type", "cdylib", "--profile", profile.cargo_name()]);
+        if profile == Profile::Release {
+            // The standard library built for size too: its sorts alone are 90 KB otherwise.
+            if !self.builds_std {
+                cargo.args(["-Z", BUILD_STD]);
+            }
+            cargo.args(["-Z", "build-std-features=optimize_for_size"]);
+            // A panic is a bug, and its message finds it without the line: 10 KB and more of paths and numbers stay home.
+            // Nothing published prints the fields of a struct either: 30 KB.
+            cargo.env(RUSTFLAGS, format!("{} -Zlocation-detail=none -Zfmt-debug=shallow", self.rustflags));
+        }
+        // Each binary leaves something out: what only the others use must say so.
+        proc::run_quiet(cargo.args(["--", "-Dwarnings"]))?;
+
+        let folder = self.target.join(TARGET).join(profile.cargo_name());
+        let (raw, package) = (folder.join(raw), folder.join(format!("package-{}", self.name)));
+        // The stamp names everything that the result follows from.
+        let source = proc::sha256(&proc::read(&raw)?);
+        let recipe = format!("{source} {} {profile:?} {:?}", locked_bindgen()?, wasm_opt_arguments(self.wasm_opt));
+        let stamp = package.with_extension("stamp");
+        let fresh = std::fs::read_to_string(&stamp).is_ok_and(|have| have == recipe);
+        if !fresh {
+            bind(profile, self.file, self.wasm_opt, &raw, &package)?;
+            proc::write(&stamp, recipe)?;
+        }
+        // The package's own build rewrites what it is given, so it gets copies.
+        for place in places {
+            remove_folder(place)?;
+            copy_folder(&package, place)?;
+        }
+        Ok((proc::read(&package.join(format!("{}_bg.wasm", self.file)))?, fresh))
     }
-    Ok((proc::read(&places[0].out().join(BINARY))?, fresh))
 }
 
 /// Makes a module with its JavaScript glue of what cargo built.
-pub fn bind(profile: Profile, name: &str, features: &[&str], raw: &Path, package: &Path) -> Result {
+fn bind(profile: Profile, name: &str, features: &[&str], raw: &Path, package: &Path) -> Result {
     remove_folder(package)?;
     let mut command = proc::command(bindgen()?);
     command.args(["--target", "web", "--out-name", name, "--remove-producers-section"]);
@@ -343,12 +372,6 @@ pub fn bind(profile: Profile, name: &str, features: &[&str], raw: &Path, package
         proc::run_quiet(command.arg(&wasm).arg("-o").arg(&wasm))?;
     }
     Ok(())
-}
-
-/// Puts a copy of a folder where another may be.
-pub fn replace(from: &Path, to: &Path) -> Result {
-    remove_folder(to)?;
-    copy_folder(from, to)
 }
 
 fn remove_folder(folder: &Path) -> Result {
