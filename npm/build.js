@@ -46,7 +46,10 @@ if (types.status !== 0) process.exit(types.status ?? 1);
 
 // The threads of the pool import the glue by its address, and bundlers carry it along as a lone file: so it must be
 // one. The pool's script is folded in.
-const glues = [["keras", "keras.js"]];
+const glues = [
+  ["keras", "keras.js"],
+  ["vision", "vision.js"],
+];
 const editions = (binary) => ["files", "models"].map((edition) => `${binary}-${edition}`);
 glues.push(...["simd", "relaxed", "threads", "webgpu"].flatMap(editions).map((name) => [name, "striate.js"]));
 for (const [name, file] of glues) {

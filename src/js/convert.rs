@@ -3,25 +3,13 @@
 use js_sys::{Array, Float32Array, Int32Array, Object, Reflect, Uint8Array, Uint8ClampedArray};
 use wasm_bindgen::{JsCast, JsValue};
 
+pub use super::plain::{error, object};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Input};
 use crate::tensor::{Data, Tensor};
 
 /// The largest size of an axis that memory could hold.
 const MAX_SIZE: f64 = u32::MAX as f64;
-
-/// An error as a plain object (`ErrorFields`); its message is the whole sentence.
-pub fn error(error: &Error) -> JsValue {
-    let text = |text: Option<&str>| text.map_or(JsValue::UNDEFINED, JsValue::from_str);
-    object(&[
-        ("code", error.kind().code().into()),
-        ("message", error.to_string().into()),
-        ("layer", text(error.layer())),
-        ("expected", text(error.expected())),
-        ("received", text(error.received())),
-    ])
-    .unwrap_or_else(|_| JsValue::from_str(error.message()))
-}
 
 /// Tensors of `{ data, shape? }[]`, one for each input of the graph.
 pub fn tensors(graph: &Graph, given: &Array) -> Result<Vec<Tensor>> {
@@ -104,15 +92,6 @@ pub fn named<'a>(names: impl Iterator<Item = &'a str>, tensors: &[Tensor]) -> Re
     };
     let list = names.zip(tensors).map(output).collect::<Result<Array>>()?;
     Ok(list.into())
-}
-
-/// A plain object of ready values.
-pub fn object(fields: &[(&str, JsValue)]) -> Result<JsValue> {
-    let object = Object::new();
-    for (key, value) in fields {
-        Reflect::set(&object, &JsValue::from_str(key), value).map_err(|_| Error::invalid("a field cannot be set"))?;
-    }
-    Ok(object.into())
 }
 
 /// JSON that the TypeScript side wrote.

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "files")]
 mod augment;
+#[cfg(any(feature = "files", feature = "models"))]
 mod convert;
 #[cfg(feature = "files")]
 mod declared;
@@ -12,16 +13,23 @@ mod declared;
 mod model;
 #[cfg(feature = "files")]
 mod net;
+mod plain;
 #[cfg(feature = "threads")]
 mod pool;
+#[cfg(any(feature = "files", feature = "models"))]
 mod probe;
+#[cfg(any(feature = "files", feature = "models"))]
 mod promise;
+#[cfg(any(feature = "files", feature = "models"))]
 mod report;
+#[cfg(any(feature = "files", feature = "models"))]
 mod runtime;
 #[cfg(feature = "models")]
 mod training;
+#[cfg(feature = "vision")]
+mod vision;
 
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use wasm_bindgen::prelude::*;
 
@@ -31,6 +39,7 @@ pub use augment::Augmenter;
 pub use model::BuiltModel;
 #[cfg(feature = "files")]
 pub use net::Net;
+#[cfg(any(feature = "files", feature = "models"))]
 pub use runtime::Runtime;
 
 #[cfg(feature = "threads")]
@@ -46,8 +55,9 @@ pub fn last_panic() -> Option<String> {
 }
 
 /// Prints panics to the console, with their place, and keeps the message.
+#[cfg(any(feature = "files", feature = "models"))]
 fn catch_panics() {
-    static ONCE: Once = Once::new();
+    static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|info| {
             console_error_panic_hook::hook(info);
@@ -56,6 +66,7 @@ fn catch_panics() {
     });
 }
 
+#[cfg(any(feature = "files", feature = "models"))]
 #[wasm_bindgen]
 extern "C" {
     /// Milliseconds, with fractions; in windows, workers and Node.

@@ -43,7 +43,10 @@ pub(super) fn extend(mut graph: Graph) -> Result<Graph> {
 
 pub(super) fn decode(outputs: &[Tensor], image: [usize; 2], options: &DetectOptions) -> Result<Vec<Detection>> {
     let (peaks, sizes) = match outputs.len() {
-        2 => (peaks(floats(outputs, 0, &[1, GRID, GRID, CLASSES])?, options.score_threshold), &outputs[1..]),
+        2 => {
+            let heat = floats(outputs, 0, &[1, GRID, GRID, CLASSES])?;
+            (peaks(heat, [GRID, GRID, CLASSES], options.score_threshold), &outputs[1..])
+        }
         3 => {
             let (scores, classes) = (floats(outputs, 0, &[1, GRID, GRID])?, outputs[1].as_i32()?);
             let peak = |(cell, (&score, &class)): (usize, (&f32, &i32))| {
@@ -58,31 +61,74 @@ pub(super) fn decode(outputs: &[Tensor], image: [usize; 2], options: &DetectOpti
         n => return Err(Error::mismatch("the outputs of CenterNet", "2 or 3", n)),
     };
     let sizes = floats(sizes, 0, &[1, GRID, GRID, 4])?.as_chunks::<4>().0;
-    let candidate = |(cell, class, score): (usize, usize, f32)| {
-        let [x, y] = [cell % GRID, cell / GRID].map(|i| i as f32 * STRIDE);
-        let [left, top, right, bottom] = sizes[cell];
-        Candidate { rect: Rect::from_corners([x - left, y - top, x + right, y + bottom]), score, class }
-    };
+    let candidate = |(cell, class, score)| Candidate { rect: by_edges(cell, GRID, STRIDE, sizes[cell]), score, class };
     let candidates = peaks.into_iter().map(candidate).collect();
     let [h, w] = INPUT.size;
     let scale = [image[0] as f32 / w as f32, image[1] as f32 / h as f32];
     Ok(select(candidates, MOST_PEAKS, false, scale, options))
 }
 
+/// The box around a cell whose edges are `[left, top, right, bottom]` pixels away.
+fn by_edges(cell: usize, columns: usize, stride: f32, [left, top, right, bottom]: [f32; 4]) -> Rect {
+    let [x, y] = [cell % columns, cell / columns].map(|i| i as f32 * stride);
+    Rect::from_corners([x - left, y - top, x + right, y + bottom])
+}
+
+/// Objects at the peaks of any CenterNet's heads, best first and at most `most`, in pixels of the network's input.
+///
+/// `heat` `[1, rows, columns, classes]` has scores; cells are `stride` pixels wide. `sizes` is `[1, rows, columns, 4]`, pixels
+/// from the cell's corner to the left, upper, right and lower edge, or `[1, rows, columns, 2]`, width and height in cells, as the
+/// paper has them; then `offsets` `[1, rows, columns, 2]` says where in the cell the middle lies (without: in its middle).
+pub fn objects(
+    heat: &Tensor,
+    sizes: &Tensor,
+    offsets: Option<&Tensor>,
+    stride: f32,
+    threshold: f32,
+    most: usize,
+) -> Result<Vec<Candidate>> {
+    let [batch, rows, columns, classes] = heat.shape().dims("[1, rows, columns, classes]")?;
+    let channels = sizes.shape().last().copied().unwrap_or(0);
+    if batch != 1 || sizes.shape()[..] != [1, rows, columns, channels] || ![2, 4].contains(&channels) {
+        let expected = format!("[1, {rows}, {columns}, 2 or 4]");
+        return Err(Error::mismatch("sizes do not fit the heat map of one picture", expected, sizes.shape()));
+    }
+    if let Some(other) = offsets.filter(|o| channels == 4 || o.shape()[..] != [1, rows, columns, 2]) {
+        let expected = format!("[1, {rows}, {columns}, 2] beside sizes of two numbers");
+        return Err(Error::mismatch("offsets do not fit the sizes", expected, other.shape()));
+    }
+    let sizes = sizes.as_f32()?;
+    let offsets = offsets.map(|o| o.as_f32()).transpose()?;
+    let rect = |cell: usize| match sizes[cell * channels..][..channels] {
+        [left, top, right, bottom] => by_edges(cell, columns, stride, [left, top, right, bottom]),
+        [width, height] => {
+            let [dx, dy] = offsets.map_or([0.5; 2], |o| [o[2 * cell], o[2 * cell + 1]]);
+            let [x, y] = [(cell % columns) as f32 + dx, (cell / columns) as f32 + dy];
+            Rect::from_centre([x, y, width, height].map(|v| v * stride))
+        }
+        _ => unreachable!("two or four channels"),
+    };
+    let peaks = peaks(heat.as_f32()?, [rows, columns, classes.max(1)], threshold).into_iter();
+    let mut found: Vec<_> = peaks.map(|(cell, class, score)| Candidate { rect: rect(cell), score, class }).collect();
+    super::boxes::sort(&mut found);
+    found.truncate(most);
+    Ok(found)
+}
+
 /// `(cell, class, score)` of every value that reaches the threshold and equals the largest of its class in the 3 x 3
 /// cells around it.
-fn peaks(heat: &[f32], threshold: f32) -> Vec<(usize, usize, f32)> {
+fn peaks(heat: &[f32], [rows, columns, classes]: [usize; 3], threshold: f32) -> Vec<(usize, usize, f32)> {
     let mut peaks = Vec::new();
-    for (cell, scores) in heat.chunks_exact(CLASSES).enumerate() {
-        // One look at all 80 that vectorises; few cells have anything.
+    for (cell, scores) in heat.chunks_exact(classes).enumerate() {
+        // One look at all classes that vectorises; few cells have anything.
         if !scores.iter().fold(false, |any, &score| any | (score >= threshold)) {
             continue;
         }
-        let (cy, cx) = (cell / GRID, cell % GRID);
-        let around = |i: usize| i.saturating_sub(1)..=(i + 1).min(GRID - 1);
+        let (cy, cx) = (cell / columns, cell % columns);
+        let around = |i: usize, end: usize| i.saturating_sub(1)..(i + 2).min(end);
         for (class, &score) in scores.iter().enumerate().filter(|(_, score)| **score >= threshold) {
-            let highest = |&(y, x): &(usize, usize)| heat[(y * GRID + x) * CLASSES + class] <= score;
-            if around(cy).flat_map(|y| around(cx).map(move |x| (y, x))).all(|at| highest(&at)) {
+            let highest = |(y, x): (usize, usize)| heat[(y * columns + x) * classes + class] <= score;
+            if around(cy, rows).flat_map(|y| around(cx, columns).map(move |x| (y, x))).all(highest) {
                 peaks.push((cell, class, score));
             }
         }
@@ -124,6 +170,25 @@ mod tests {
         assert_eq!(all.len(), 3, "both classes of one cell stay if nothing is suppressed");
         let few = decode(&heads(), [512, 512], &DetectOptions { max_detections: 1, ..OPTIONS }).unwrap();
         assert_eq!(few.len(), 1);
+    }
+
+    #[test]
+    fn any_grid_and_both_kinds_of_sizes() {
+        // Two rows of three cells, two classes; the peak is in the lower right corner.
+        let mut heat = vec![0.1; 12];
+        (heat[11], heat[9]) = (0.8, 0.7);
+        let heat = Tensor::f32([1, 2, 3, 2], heat).unwrap();
+        let sizes = Tensor::f32([1, 2, 3, 2], [2.0, 1.0].repeat(6)).unwrap();
+        let offsets = Tensor::f32([1, 2, 3, 2], [0.25, 0.75].repeat(6)).unwrap();
+        let found = objects(&heat, &sizes, Some(&offsets), 8.0, 0.5, 10).unwrap();
+        let [one] = found[..] else { panic!("{found:?}") };
+        // (2 + 0.25, 1 + 0.75) cells, 2 x 1 cells large.
+        assert_eq!((one.class, one.score, one.rect.centre()), (1, 0.8, [18.0, 14.0, 16.0, 8.0]));
+        let edges = Tensor::f32([1, 2, 3, 4], [1.0, 2.0, 3.0, 4.0].repeat(6)).unwrap();
+        let found = objects(&heat, &edges, None, 8.0, 0.05, 1).unwrap();
+        assert_eq!(found.iter().map(|c| c.rect.corners()).collect::<Vec<_>>(), [[15.0, 6.0, 19.0, 12.0]]);
+        assert!(objects(&heat, &edges, Some(&offsets), 8.0, 0.5, 1).is_err());
+        assert!(objects(&heat, &heat.clone().reshape([1, 3, 2, 2]).unwrap(), None, 8.0, 0.5, 1).is_err());
     }
 
     #[test]

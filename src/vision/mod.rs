@@ -5,7 +5,7 @@ pub mod anchors;
 pub mod assignment;
 pub mod average_precision;
 pub mod boxes;
-mod centernet;
+pub mod centernet;
 pub mod crop;
 pub mod image;
 pub mod imagenet;
@@ -173,8 +173,9 @@ fn floats<'a>(outputs: &'a [Tensor], index: usize, shape: &[usize]) -> Result<&'
     output.as_f32()
 }
 
-/// Turns candidates into detections: best first, overlaps removed, edges scaled.
-fn select(
+/// Turns candidates into detections: the best `most`, overlaps removed, edges scaled by factors of x and y. Candidates that are
+/// no numbers are left out.
+pub fn select(
     mut candidates: Vec<boxes::Candidate>,
     most: usize,
     per_class: bool,

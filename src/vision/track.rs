@@ -107,6 +107,8 @@ pub struct Tracked {
     pub id: u64,
     /// Class and score as detected, the box as the filter has it.
     pub detection: Detection,
+    /// Which of the last frame's boxes it is; `None` if it was not seen there.
+    pub seen: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -114,6 +116,8 @@ struct Track {
     id: u64,
     motion: Motion,
     last: Detection,
+    /// Its place among the boxes of the frame it was last seen in.
+    place: usize,
     /// Frames since the box was seen.
     missed: u32,
     /// Frames in a row that it was.
@@ -150,21 +154,22 @@ impl Tracker {
             }
             track.missed += 1;
         }
-        let found: Vec<(Detection, Rect)> = found
+        let found: Vec<(Detection, Rect, usize)> = found
             .iter()
-            .map(|f| (*f, rect_of(f)))
-            .filter(|(_, rect)| rect.is_finite() && rect.area() > 0.0 && rect.area().is_finite())
+            .enumerate()
+            .map(|(place, f)| (*f, rect_of(f), place))
+            .filter(|(_, rect, _)| rect.is_finite() && rect.area() > 0.0 && rect.area().is_finite())
             .collect();
         let columns = self.tracks.len();
         let places: Vec<Rect> = self.tracks.iter().map(|track| track.motion.rect()).collect();
-        let overlap = |(detection, rect): &(Detection, Rect), track: usize| {
+        let overlap = |(detection, rect, _): &(Detection, Rect, usize), track: usize| {
             if detection.class == self.tracks[track].last.class { rect.iou(&places[track]) } else { 0.0 }
         };
         let overlaps: Vec<f32> =
             found.iter().flat_map(|f| (0..columns).map(move |t| (f, t))).map(|(f, t)| overlap(f, t)).collect();
         let costs: Vec<f64> = overlaps.iter().map(|&iou| -iou as f64).collect();
         let assigned = assign(&costs, found.len(), columns);
-        for (i, ((detection, rect), column)) in found.iter().zip(assigned).enumerate() {
+        for (i, ((detection, rect, place), column)) in found.iter().zip(assigned).enumerate() {
             let enough = |t: &usize| {
                 let iou = overlaps[i * columns + t];
                 iou > 0.0 && iou >= self.options.iou_threshold
@@ -173,13 +178,13 @@ impl Tracker {
                 Some(t) => {
                     let track = &mut self.tracks[t];
                     track.motion.update(rect);
-                    (track.last, track.missed) = (*detection, 0);
+                    (track.last, track.place, track.missed) = (*detection, *place, 0);
                     track.streak += 1;
                 }
                 None => {
                     self.born += 1;
                     let (id, motion) = (self.born, Motion::new(rect));
-                    self.tracks.push(Track { id, motion, last: *detection, missed: 0, streak: 0 });
+                    self.tracks.push(Track { id, motion, last: *detection, place: *place, missed: 0, streak: 0 });
                 }
             }
         }
@@ -200,7 +205,8 @@ impl Tracker {
 impl Track {
     fn tracked(&self) -> Tracked {
         let [x, y, width, height] = self.motion.rect().xywh();
-        Tracked { id: self.id, detection: Detection { x, y, width, height, ..self.last } }
+        let seen = (self.missed == 0).then_some(self.place);
+        Tracked { id: self.id, detection: Detection { x, y, width, height, ..self.last }, seen }
     }
 }
 
@@ -240,6 +246,7 @@ mod tests {
             let told = tracker.update(&if t % 2 == 0 { [a, b] } else { [b, a] });
             assert_eq!(told.len(), 2, "frame {t}: {told:?}");
             let small = told.iter().find(|t| t.detection.width < 60.0).unwrap();
+            assert_eq!(small.seen, Some(t % 2));
             seen.push(small.id);
             assert!((small.detection.x - a.x).abs() < 1.0, "{small:?} instead of {a:?}");
         }

@@ -13,6 +13,7 @@ mod site;
 mod tables;
 mod test;
 mod toolchain;
+mod vision;
 mod wasm;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use crate::keras;
 use crate::proc::{self, Context, Result};
 use crate::setup::{self, Report};
 use crate::toolchain::{TARGET, Toolchain};
+use crate::vision;
 
 /// A page waits for every byte: no binary may grow past this (before gzip).
 const MAX_BYTES: usize = 1_000_000;
@@ -124,9 +125,11 @@ impl Flavour {
         [Edition::Files, Edition::Models].map(|edition| Binary { flavour: self, edition })
     }
 
+    /// Flags for the compiler.
+    ///
     /// `-pre-RA-sched=source` keeps the order in which kernels are written. LLVM's own order for wasm ignores how many
     /// vectors are alive, V8 keeps it, and a 6 x 8 register tile then spills and runs at half its speed.
-    fn rustflags(self) -> &'static str {
+    pub fn rustflags(self) -> &'static str {
         match self {
             Flavour::Simd | Flavour::WebGpu => "-Cllvm-args=-pre-RA-sched=source -Ctarget-feature=+simd128",
             Flavour::Relaxed => "-Cllvm-args=-pre-RA-sched=source -Ctarget-feature=+simd128,+relaxed-simd",
@@ -152,8 +155,8 @@ impl Flavour {
     /// Cargo features for tests, lints and development: all that the flavour can have.
     pub fn features(self) -> &'static str {
         match self {
-            Flavour::Threads => "cpu,webgpu,onnx,models,threads",
-            _ => "cpu,webgpu,onnx,models",
+            Flavour::Threads => "cpu,webgpu,onnx,models,vision,threads",
+            _ => "cpu,webgpu,onnx,models,vision",
         }
     }
 
@@ -180,7 +183,8 @@ impl Flavour {
         self.options_with(toolchain, self.features())
     }
 
-    fn options_with(self, toolchain: &Toolchain, features: &str) -> Vec<String> {
+    /// As [`Self::options`], with these features of the crate.
+    pub fn options_with(self, toolchain: &Toolchain, features: &str) -> Vec<String> {
         let target_dir = self.target_dir().display().to_string();
         let mut options = ["--target", TARGET, "--target-dir", &target_dir].map(String::from).to_vec();
         options.extend(["--no-default-features".into(), "--features".into(), features.into()]);
@@ -228,7 +232,8 @@ pub fn task(arguments: &[String]) -> Result {
     // Last, so that there is something to look into.
     let built = flavours.iter().flat_map(|flavour| flavour.binaries());
     let mut too_large: Vec<_> = built.filter(|binary| !binary.is_small()).map(Binary::name).collect();
-    too_large.extend((!keras::is_small()).then(|| keras::NAME.to_string()));
+    let modules = [(keras::NAME, keras::is_small()), (vision::NAME, vision::is_small())];
+    too_large.extend(modules.iter().filter(|(_, small)| !small).map(|(name, _)| name.to_string()));
     if profile == Profile::Release && !too_large.is_empty() {
         return Err(format!("too large: {}; find what made them grow", too_large.join(", ")).into());
     }
@@ -262,6 +267,7 @@ pub fn build(profile: Profile, flavours: &[Flavour]) -> Result {
         }
     }
     println!("{}", keras::build(&toolchain, profile)?);
+    println!("{}", vision::build(&toolchain, profile)?);
     package()
 }
 
