@@ -1,5 +1,6 @@
-// Builds dist/: index.js, host.js and worker.js, each one file (bundlers and plain pages then have nothing to resolve), the
-// types, and the glue of each WebAssembly binary that `cargo xtask build` has put into dist/wasm.
+// Builds dist/: index.js, vision.js, which share errors.js (its classes must be the same for all of them), host.js and
+// worker.js, each one file otherwise (bundlers and plain pages then have nothing to resolve), the types, and the glue of each
+// WebAssembly binary that `cargo xtask build` has put into dist/wasm.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -24,11 +25,20 @@ const apart = {
     ),
 };
 const entry = (name) => join(root, "src", `${name}.ts`);
-await build({ ...shared, entryPoints: [entry("index")], outdir: dist, sourcemap: true, plugins: [apart] });
+const errors = {
+  name: "errors-apart",
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.{1,2}\/errors\.js$/ }, () => ({ path: "./errors.js", external: true })),
+};
+const plugins = [apart, errors];
+await build({ ...shared, entryPoints: [entry("errors")], outdir: dist, sourcemap: true });
+await build({ ...shared, entryPoints: [entry("index")], outdir: dist, sourcemap: true, plugins });
 // Where the glue is imported by its address, comments tell bundlers to leave it be: minifying drops them.
 const legible = { ...shared, minify: false, minifyIdentifiers: true };
 await build({ ...legible, entryPoints: ["host", "worker"].map(entry), outdir: dist, sourcemap: true });
-for (const name of ["host.js", "worker.js"]) {
+const vision = [{ in: entry("vision/index"), out: "vision" }];
+await build({ ...legible, entryPoints: vision, outdir: dist, sourcemap: true, plugins });
+for (const name of ["host.js", "worker.js", "vision.js"]) {
   if (!readFileSync(join(dist, name), "utf8").includes("webpackIgnore")) throw new Error(`${name} lost its comments`);
 }
 

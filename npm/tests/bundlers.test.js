@@ -1,4 +1,4 @@
-// A page built by each bundler must find its worker, its binary and the module that reads Keras' files.
+// A page built by each bundler must find its worker, its binary and the modules beside it: of Keras' files and of vision.
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -13,7 +13,8 @@ const PACKAGE = join(import.meta.dirname, "..");
 const KERAS = join(PACKAGE, "../tests/data/keras");
 
 const PROGRAM = `
-import { striate } from "striate";
+import { striate, ShapeMismatchError } from "striate";
+import { loadVision } from "striate/vision";
 window.run = async (options, input) => {
   const engine = await striate(options);
   const net = await engine.load("/models/conv/model.json");
@@ -21,7 +22,15 @@ window.run = async (options, input) => {
   const model = await engine.loadModel("/keras/nested.keras");
   const { info } = engine;
   engine.dispose();
-  return { info, data: [...data], params: model.countParams() };
+  const vision = await loadVision();
+  let same = false;
+  try {
+    vision.iou([1], [2]);
+  } catch (error) {
+    same = error instanceof ShapeMismatchError;
+  }
+  const iou = [...vision.iou([0, 0, 2, 2], [0, 0, 2, 1]).data];
+  return { info, data: [...data], params: model.countParams(), iou, same };
 };
 `;
 
@@ -62,7 +71,7 @@ async function works(out) {
       await page
         .waitForFunction(() => typeof window.run === "function", undefined, { timeout: 10_000 })
         .catch(() => {});
-      const { info, data, params } = await page.evaluate(
+      const { info, data, params, iou, same } = await page.evaluate(
         ([options, input]) => window.run(options, input),
         [options, [...input]],
       );
@@ -71,6 +80,8 @@ async function works(out) {
       assert.equal(info.variant, variant, info.notes.join());
       assert.ok(worst(data, expected) < 1e-5, `${data}`);
       assert.equal(params, 862, "as Keras counts");
+      assert.deepEqual(iou, [0.5]);
+      assert.equal(same, true, "both entries have the same classes of errors");
     }
   } finally {
     await server.close();
@@ -135,7 +146,8 @@ test("esbuild, with the assets copied", async () => {
 test("Rollup, with the assets copied", async () => {
   const { rollup } = await import("rollup");
   const out = join(folder, "rollup");
-  const resolve = { name: "resolve", resolveId: (id) => (id === "striate" ? join(PACKAGE, "dist/index.js") : null) };
+  const entries = { striate: join(PACKAGE, "dist/index.js"), "striate/vision": join(PACKAGE, "dist/vision.js") };
+  const resolve = { name: "resolve", resolveId: (id) => entries[id] ?? null };
   const bundle = await rollup({ input: join(folder, "main.js"), plugins: [resolve], logLevel: "silent" });
   await bundle.write({ dir: out, format: "es" });
   copyAssets(out);
@@ -147,7 +159,8 @@ test("no bundler: a plain script of type module with an import map", async () =>
   mkdirSync(out);
   cpSync(join(PACKAGE, "dist"), join(out, "striate"), { recursive: true });
   cpSync(join(folder, "main.js"), join(out, "main.js"));
-  const map = '<script type="importmap">{"imports":{"striate":"./striate/index.js"}}</script>';
+  const map =
+    '<script type="importmap">{"imports":{"striate":"./striate/index.js","striate/vision":"./striate/vision.js"}}</script>';
   writeFileSync(
     join(out, "index.html"),
     `<!doctype html><link rel=icon href=data:,>${map}<script type="module" src="./main.js"></script>`,

@@ -40,7 +40,8 @@ async function run(program) {
     await page.evaluate((code) => {
       const imports = document.createElement("script");
       imports.type = "importmap";
-      imports.textContent = JSON.stringify({ imports: { striate: "/dist/index.js" } });
+      const views = { "striate/vision": "/dist/vision.js" };
+      imports.textContent = JSON.stringify({ imports: { striate: "/dist/index.js", ...views } });
       document.head.append(imports);
       const script = document.createElement("script");
       script.type = "module";
@@ -72,4 +73,17 @@ test("the program of npm/README.md that trains learns its bars", async () => {
   assert.match(logged, /^0: \d of 5, \d/m);
   const [, accuracy] = logged.match(/^accuracy (\S+) after \d+ epochs$/m);
   assert.ok(Number(accuracy) > 0.9, logged);
+});
+
+test("the program of npm/README.md around networks says what it found", async () => {
+  const programs = blocks("npm/README.md", ["js"]).filter((code) => code.includes("striate/vision"));
+  assert.equal(programs.length, 1);
+  assert.deepEqual(await run(programs[0]), [
+    "kept 0 and 2",
+    "dog 1 at 40",
+    "dog 1 at 48",
+    "dog 1 at 56",
+    "dog 0.67 #800000",
+    "background 0.33 #000000",
+  ]);
 });

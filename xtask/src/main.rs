@@ -29,7 +29,7 @@ cargo xtask <task>
   lint                      the checks that run nothing: format, Clippy, types, rules
   build [OPTIONS]           the wasm binaries and the npm package, into npm/dist
       --dev                     quick to build, with debug assertions
-      simd | relaxed | threads  only these binaries
+      simd | relaxed | threads | webgpu | keras | vision  only these binaries
   site                      the static site, into www/dist
   models                    published weights and MNIST's digits into vendor/, hashes checked
   golden DIR [OPTIONS]      reference values from Keras, on every backend, as a table

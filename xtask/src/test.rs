@@ -10,7 +10,7 @@ use crate::proc::{self, Context, Error, Result};
 use crate::setup::{self, Need, Report};
 use crate::toolchain::Toolchain;
 use crate::wasm::{self, Flavour, Profile};
-use crate::{chromium, keras, lint, models, site, vision};
+use crate::{chromium, keras, lint, models, site};
 
 /// A group of checks with a name to ask for it by.
 struct Part {
@@ -313,9 +313,9 @@ fn built() -> Result {
 fn package(log: &Log) -> Result<Count> {
     built()?;
     let binaries = wasm::binaries();
-    let engines = binaries.iter().filter(|binary| binary.is_small()).count();
-    let small = engines + keras::is_small() as usize + vision::is_small() as usize;
-    let failed = binaries.len() + 2 - small;
+    let modules = wasm::MODULES.iter().filter(|module| (module.is_small)()).count();
+    let small = binaries.iter().filter(|binary| binary.is_small()).count() + modules;
+    let failed = binaries.len() + wasm::MODULES.len() - small;
     let note = if failed > 0 { format!("{failed} binaries too large") } else { String::new() };
     let sizes = Count { passed: small, failed, note };
     Ok(sizes.plus(log.tests(in_browser("npm")?.args(["run", "test"]))?))

@@ -214,36 +214,65 @@ impl Profile {
     }
 }
 
-/// `build [--release|--dev] [simd|relaxed|threads|webgpu]...`
+/// `build [--release|--dev] [simd|relaxed|threads|webgpu|keras|vision]...`
 pub fn task(arguments: &[String]) -> Result {
     let mut profile = Profile::Release;
-    let mut flavours = Vec::new();
+    let (mut flavours, mut modules) = (Vec::new(), Vec::new());
     for argument in arguments {
-        match (argument.as_str(), FLAVOURS.iter().find(|flavour| flavour.name() == argument)) {
-            ("--release", _) => profile = Profile::Release,
-            ("--dev", _) => profile = Profile::Dev,
-            (_, Some(flavour)) => flavours.push(*flavour),
+        let flavour = FLAVOURS.iter().find(|flavour| flavour.name() == argument);
+        let module = MODULES.iter().find(|module| module.name == argument);
+        match (argument.as_str(), flavour, module) {
+            ("--release", ..) => profile = Profile::Release,
+            ("--dev", ..) => profile = Profile::Dev,
+            (_, Some(flavour), _) => flavours.push(*flavour),
+            (_, _, Some(module)) => modules.push(*module),
             _ => return Err(format!("build: unknown argument {argument:?}; see `cargo xtask help`").into()),
         }
     }
     setup::ensure(setup::BUILD)?;
-    let flavours: &[Flavour] = if flavours.is_empty() { &FLAVOURS } else { &flavours };
-    build(profile, flavours)?;
+    if modules.is_empty() {
+        // Every engine wants both.
+        modules.extend(MODULES);
+        if flavours.is_empty() {
+            flavours.extend(FLAVOURS);
+        }
+    }
+    build_parts(profile, &flavours, &modules)?;
     // Last, so that there is something to look into.
     let built = flavours.iter().flat_map(|flavour| flavour.binaries());
     let mut too_large: Vec<_> = built.filter(|binary| !binary.is_small()).map(Binary::name).collect();
-    let modules = [(keras::NAME, keras::is_small()), (vision::NAME, vision::is_small())];
-    too_large.extend(modules.iter().filter(|(_, small)| !small).map(|(name, _)| name.to_string()));
+    too_large.extend(modules.iter().filter(|module| !(module.is_small)()).map(|module| module.name.to_string()));
     if profile == Profile::Release && !too_large.is_empty() {
         return Err(format!("too large: {}; find what made them grow", too_large.join(", ")).into());
     }
     Ok(())
 }
 
-/// Builds binaries and the npm package. For development one binary of everything stands in for both editions.
+/// A module beside the engines.
+#[derive(Clone, Copy)]
+pub struct Beside {
+    name: &'static str,
+    build: fn(&Toolchain, Profile) -> Result<String>,
+    /// Whether what was built is what a page can wait for.
+    pub is_small: fn() -> bool,
+}
+
+/// All of them.
+pub const MODULES: [Beside; 2] = [
+    Beside { name: keras::NAME, build: keras::build, is_small: keras::is_small },
+    Beside { name: vision::NAME, build: vision::build, is_small: vision::is_small },
+];
+
+/// Builds binaries, the modules beside them, and the npm package.
 pub fn build(profile: Profile, flavours: &[Flavour]) -> Result {
+    build_parts(profile, flavours, &MODULES)
+}
+
+/// For development one binary of everything stands in for both editions.
+fn build_parts(profile: Profile, flavours: &[Flavour], modules: &[Beside]) -> Result {
     let toolchain = Toolchain::need()?;
-    println!("build: {} ...", flavours.iter().map(|flavour| flavour.name()).collect::<Vec<_>>().join(", "));
+    let names = flavours.iter().map(|flavour| flavour.name()).chain(modules.iter().map(|module| module.name));
+    println!("build: {} ...", names.collect::<Vec<_>>().join(", "));
     // Fat link-time optimisation and wasm-opt keep one core busy each: build side by side.
     let results: Vec<Result<Vec<String>>> = std::thread::scope(|scope| {
         let builds = flavours.iter().map(|&flavour| {
@@ -266,8 +295,9 @@ pub fn build(profile: Profile, flavours: &[Flavour]) -> Result {
             println!("{line}");
         }
     }
-    println!("{}", keras::build(&toolchain, profile)?);
-    println!("{}", vision::build(&toolchain, profile)?);
+    for module in modules {
+        println!("{}", (module.build)(&toolchain, profile)?);
+    }
     package()
 }
 
