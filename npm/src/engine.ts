@@ -6,7 +6,7 @@ import type { LoadModelOptions } from "./keras/types.js";
 import type { Layer, SymbolicTensor, SymbolicTensors } from "./layers/tensor.js";
 import { Life } from "./life.js";
 import { type BuildOptions, buildFunctional, buildSequential, loadKeras, type Model, shapesOf } from "./model.js";
-import { readModel } from "./models.js";
+import { withModel } from "./models.js";
 import { Net } from "./net.js";
 import type { EngineInfo, EngineOptions, LoadOptions, ModelSource } from "./types.js";
 import { Zoo } from "./zoo.js";
@@ -215,9 +215,13 @@ export class Engine extends EventTarget {
    * @internal
    */
   async open(source: ModelSource, options: LoadOptions): Promise<Loaded<NetHandle>> {
-    const [life, model] = await Promise.all([this.start(), readModel(source, options)]);
-    throwIfAborted(options.signal, "loading");
-    return { life, handle: await life.load(model, options) };
+    const starting = this.start();
+    const work = withModel(source, options, async (model) => {
+      const life = await starting;
+      throwIfAborted(options.signal, "loading");
+      return { life, handle: await life.load(model, options) };
+    });
+    return (await Promise.all([work, starting]))[0];
   }
 
   /**

@@ -1,6 +1,6 @@
 // Model files wherever they come from: addresses, chosen files, buffers; and the weight files that a `model.json` names.
 
-import { concat } from "./download.js";
+import type { Download } from "./download.js";
 import { failure } from "./errors.js";
 import type { ModelFiles } from "./types.js";
 
@@ -33,7 +33,14 @@ export function described(value: unknown): string {
 
 /** One buffer of the weight files. */
 export function joinWeights(parts: Uint8Array[]): Uint8Array {
-  return parts.length === 1 && parts[0] ? parts[0] : concat(parts);
+  if (parts.length === 1 && parts[0]) return parts[0];
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
+  }
+  return whole;
 }
 
 /** A file's bytes. */
@@ -113,13 +120,17 @@ export function beside(url: URL, paths: string[]): URL[] {
   });
 }
 
-/** Among chosen files those that another one, of this name, names. */
-export function chosen(files: Blob[], paths: string[], name: string): Promise<Uint8Array[]> {
+/** Among chosen files those that another one, of this name, names; checked. */
+export function chosen(files: Blob[], paths: string[], name: string, download: Download): Promise<Uint8Array[]> {
   const names = namesOf(files);
-  const file = (path: string) => {
+  const file = async (path: string) => {
     const wanted = path.slice(path.lastIndexOf("/") + 1);
     const found = files[names.indexOf(wanted)];
-    if (found) return content(found);
+    if (found) {
+      const bytes = await content(found);
+      await download.check(bytes, wanted, false);
+      return bytes;
+    }
     throw failure("invalid", `${name} needs the weight file ${wanted}: choose it too`, {
       expected: wanted,
       received: names.join(", "),

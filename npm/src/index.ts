@@ -11,6 +11,7 @@
  *
  * @packageDocumentation
  */
+export { type CachedFile, modelCache } from "./cache.js";
 export * as constraints from "./constraints.js";
 export { Engine, type EngineEventMap, striate } from "./engine.js";
 export {

@@ -2,7 +2,7 @@ import { type Engine, raceAbort } from "./engine.js";
 import { failure, throwIfAborted } from "./errors.js";
 import { Held, type Loaded } from "./held.js";
 import type { ModelHandle } from "./host.js";
-import { readKeras } from "./keras/source.js";
+import { withKeras } from "./keras/source.js";
 import type {
   CustomLayer,
   CustomLayers,
@@ -293,14 +293,15 @@ export class Model {
   async loadWeights(source: ModelSource, options: LoadWeightsOptions = {}): Promise<LoadedWeights> {
     const { byName = false, skipMismatch = false, signal } = options;
     return this.#held.call("loadWeights", signal, async ({ life, handle }) => {
-      const file = await life.openKeras(await readKeras(source, options), []);
-      let done: LoadedWeights;
-      try {
-        throwIfAborted(signal, "loadWeights");
-        done = await life.call((host) => host.loadKeras(handle.id, file.id, { byName, skipMismatch }));
-      } finally {
-        life.shut(file.id);
-      }
+      const done = await withKeras(source, options, async (bytes) => {
+        const file = await life.openKeras(bytes, []);
+        try {
+          throwIfAborted(signal, "loadWeights");
+          return await life.call((host) => host.loadKeras(handle.id, file.id, { byName, skipMismatch }));
+        } finally {
+          life.shut(file.id);
+        }
+      });
       // As of weights that were set: a copy for the case that the engine has to restart.
       const values = await life.call((host) => host.weights(handle.id, done.loaded));
       for (const [i, name] of done.loaded.entries()) {
@@ -514,15 +515,16 @@ export async function buildZoo(engine: Engine, name: string, options: BuildOptio
 export async function loadKeras(engine: Engine, source: ModelSource, options: LoadModelOptions): Promise<Model> {
   const { customLayers = {}, signal } = options;
   const seed = seedOf(options as BuildOptions);
-  const recipe = async (life: Life) => {
-    const { id, layers } = await life.openKeras(await readKeras(source, options), Object.keys(customLayers));
-    try {
-      const standIns = layers.map((layer) => standIn(layer, customLayers));
-      return await life.call((host) => host.buildKeras(id, standIns, seed));
-    } finally {
-      life.shut(id);
-    }
-  };
+  const recipe = (life: Life) =>
+    withKeras(source, options, async (bytes) => {
+      const { id, layers } = await life.openKeras(bytes, Object.keys(customLayers));
+      try {
+        const standIns = layers.map((layer) => standIn(layer, customLayers));
+        return await life.call((host) => host.buildKeras(id, standIns, seed));
+      } finally {
+        life.shut(id);
+      }
+    });
   return conceive(engine, recipe, seed, signal);
 }
 

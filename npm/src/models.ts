@@ -1,4 +1,4 @@
-import { download, downloadAll, Meter } from "./download.js";
+import { Download } from "./download.js";
 import { failure, throwIfAborted } from "./errors.js";
 import {
   absolute,
@@ -28,30 +28,45 @@ export interface Model {
   owned: boolean;
 }
 
-/** Gets a model's bytes from wherever they are. */
-export async function readModel(source: ModelSource, options: LoadOptions): Promise<Model> {
+/** Gets a model's bytes from wherever they are and does something with them. */
+export async function withModel<T>(
+  source: ModelSource,
+  options: LoadOptions,
+  use: (model: Model) => Promise<T>,
+): Promise<T> {
+  const download = new Download(options);
+  const model = await readModel(source, options, download);
+  return download.use(() => use(model));
+}
+
+async function readModel(source: ModelSource, options: LoadOptions, download: Download): Promise<Model> {
   const { signal, format } = options;
   throwIfAborted(signal, "loading");
-  if (typeof source === "string" || source instanceof URL) return fetchModel(absolute(source), options);
-  if (source instanceof Blob) return filesModel([source], format);
+  if (typeof source === "string" || source instanceof URL) return fetchModel(absolute(source), format, download);
+  if (source instanceof Blob) return filesModel([source], format, download);
   const bytes = asBytes(source);
-  if (bytes) return { ...single(bytes, format, "the buffer"), owned: false };
+  if (bytes) {
+    await download.check(bytes, "the buffer", true);
+    return { ...single(bytes, format, "the buffer"), owned: false };
+  }
   if (typeof source === "object" && source !== null) {
-    if ("json" in source && "weights" in source) return memoryModel(source as ModelFiles, format);
-    if (Symbol.iterator in source) return filesModel([...(source as Iterable<File>)], format);
+    if ("json" in source && "weights" in source) {
+      download.refuseSums();
+      return memoryModel(source as ModelFiles, format);
+    }
+    if (Symbol.iterator in source) return filesModel([...(source as Iterable<File>)], format, download);
   }
   throw failure("invalid", "a model is loaded from a URL, an ArrayBuffer, Files, or { json, weights }", {
     received: described(source),
   });
 }
 
-async function fetchModel(url: URL, { format, signal, onProgress }: LoadOptions): Promise<Model> {
-  const meter = new Meter(onProgress);
-  const first = await download(url, meter, signal);
+async function fetchModel(url: URL, format: ModelFormat | undefined, download: Download): Promise<Model> {
+  const first = await download.first(url);
   const found = sniff(first, format, url.href);
   if (found !== "tfjs") return { format: found, model: first, weights: [], owned: true };
   const shards = beside(url, manifest(first, url.href, "graph"));
-  return { format: "tfjs", model: first, weights: await downloadAll(shards, meter, signal), owned: true };
+  return { format: "tfjs", model: first, weights: await download.others(shards), owned: true };
 }
 
 function memoryModel({ json, weights }: ModelFiles, format: ModelFormat | undefined): Model {
@@ -62,7 +77,7 @@ function memoryModel({ json, weights }: ModelFiles, format: ModelFormat | undefi
   return { format: "tfjs", model, weights: weightParts(weights), owned: false };
 }
 
-async function filesModel(files: Blob[], format: ModelFormat | undefined): Promise<Model> {
+async function filesModel(files: Blob[], format: ModelFormat | undefined, download: Download): Promise<Model> {
   const names = namesOf(files);
   const main = files.length === 1 ? 0 : names.findIndex((name) => /\.(json|tflite|onnx)$/i.test(name));
   const file = files[main];
@@ -78,8 +93,9 @@ async function filesModel(files: Blob[], format: ModelFormat | undefined): Promi
   const bytes = await content(file);
   const name = names[main] || "the file";
   const found = sniff(bytes, format, name);
+  await download.check(bytes, names[main] ?? "", true);
   if (found !== "tfjs") return { format: found, model: bytes, weights: [], owned: true };
-  const weights = await chosen(files, manifest(bytes, name, "graph"), name);
+  const weights = await chosen(files, manifest(bytes, name, "graph"), name, download);
   return { format: "tfjs", model: bytes, weights, owned: true };
 }
 

@@ -17,13 +17,16 @@ export type Edition = "files" | "models";
 export interface Progress {
   /**
    * `engine`: the WebAssembly binary is being fetched; `download`: the model is; `compile`: weights are packed and
-   * pipelines built; `predict`: samples are run, batch by batch.
+   * pipelines built; `predict`: samples are run, batch by batch; `cache`: the model's files were kept for the next time, or
+   * not (once, at the end).
    */
-  stage: "engine" | "download" | "compile" | "predict";
-  /** Bytes (`engine`, `download`), steps (`compile`) or samples (`predict`) done. */
+  stage: "engine" | "download" | "compile" | "predict" | "cache";
+  /** Bytes (`engine`, `download`, `cache`), steps (`compile`) or samples (`predict`) done. */
   loaded: number;
   /** Of how many; absent while unknown. */
   total?: number;
+  /** Why nothing was kept (`cache`), a sentence: no room, no Cache API. The model is loaded all the same. */
+  warning?: string;
 }
 
 /** Called with each {@link Progress}. */
@@ -150,8 +153,28 @@ export type ModelSource = string | URL | ArrayBuffer | Uint8Array | Blob | File 
 /** Model formats that striate reads. */
 export type ModelFormat = "tfjs" | "tflite" | "onnx";
 
+/** How files are fetched: options of all that loads. */
+export interface FetchOptions {
+  /**
+   * SHA-256 of the file in hexadecimal; of a model of several files an object of them by file name
+   * (`{ "model.json": "…", "weights.bin": "…" }`). A file with another hash is an error.
+   */
+  sha256?: string | { readonly [file: string]: string };
+  /**
+   * `true` keeps what is fetched on this device, in the Cache API, for the next time and without the network; a name keeps it
+   * apart from others ({@link modelCache} lists and deletes). What is kept is used without asking the server: a model that
+   * changes takes another address, name or `sha256`. If there is no room, or no Cache API (Node, insecure pages), `onProgress`
+   * is told and the model loads all the same. For addresses only.
+   */
+  cache?: boolean | string;
+  /** Is told how far things have come. */
+  onProgress?: OnProgress;
+  /** Stops the loading. */
+  signal?: AbortSignal;
+}
+
 /** Options of {@link Engine.load}. */
-export interface LoadOptions {
+export interface LoadOptions extends FetchOptions {
   /** Insists on a format; the default tells by the content. */
   format?: ModelFormat;
   /** Only these outputs; layers that they do not need may even be unsupported. */
@@ -161,10 +184,6 @@ export interface LoadOptions {
    * the network is; the error says so.
    */
   inputShapes?: Record<string, number[]>;
-  /** Is told how far download and compilation have come. */
-  onProgress?: OnProgress;
-  /** Stops the loading. */
-  signal?: AbortSignal;
 }
 
 /** Options of {@link Net.predict}. */

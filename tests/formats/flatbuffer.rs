@@ -20,6 +20,7 @@ pub fn write(root: &Table, identifier: &[u8; 4]) -> Vec<u8> {
     out.extend(identifier);
     let at = table(&mut out, root);
     out[..4].copy_from_slice(&(at as u32).to_le_bytes());
+    crate::seeds::keep("tflite", &out);
     out
 }
 

@@ -9,7 +9,9 @@ use striate::{Error, ErrorKind};
 use crate::tiny::{self, Stored};
 
 fn import(model: &Value, weights: &[u8]) -> Result<(), Error> {
-    tfjs::import(model.to_string().as_bytes(), weights, &ImportOptions::default()).map(|_| ())
+    let json = model.to_string();
+    crate::seeds::keep_tfjs(&json, weights);
+    tfjs::import(json.as_bytes(), weights, &ImportOptions::default()).map(|_| ())
 }
 
 /// The tiny model after a change, which must make it fail; the error.

@@ -6,6 +6,7 @@ mod hostile;
 mod onnx;
 mod quantised;
 mod rules;
+mod seeds;
 mod tiny;
 
 use std::path::{Path, PathBuf};

@@ -46,7 +46,9 @@ impl Model {
             outputs: Some(outputs.iter().map(|o| o.to_string()).collect()),
             ..ImportOptions::default()
         };
-        tfjs::import(model.to_string().as_bytes(), &self.bytes, &options).map(|i| i.graph)
+        let json = model.to_string();
+        crate::seeds::keep_tfjs(&json, &self.bytes);
+        tfjs::import(json.as_bytes(), &self.bytes, &options).map(|i| i.graph)
     }
     fn run(&self, outputs: &[&str], inputs: &[Tensor]) -> Vec<Tensor> {
         reference::run(&self.import(outputs).unwrap(), inputs).unwrap()

@@ -3,6 +3,7 @@
 mod bench;
 mod chromium;
 mod clips;
+mod fuzz;
 mod keras;
 mod lint;
 mod models;
@@ -42,6 +43,9 @@ cargo xtask <task>
   expect DIR [OPTIONS]      TFLite models with pictures and expected outputs, as a table
       --backend NAME            reference, cpu or webgpu; cpu and webgpu by default
       --model PART              only these
+  fuzz [FORMAT]... [OPTIONS]  broken model files by the million, as a table; what breaks lies in fuzz/artifacts
+      --minutes N               for each format; 5 by default
+      --seeds DIR               more files to begin with
   bench [ARGUMENTS]         kernels and networks, in Chromium
   bench --peers [ARGUMENTS] the race against other engines, in Chromium
   help                      this page
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         "golden" => tables::golden(rest),
         "onnx" => tables::onnx(rest),
         "expect" => tables::expect(rest),
+        "fuzz" => fuzz::task(rest),
         "bench" => bench::task(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}\nparts of `test`: {}", test::names());

@@ -96,7 +96,8 @@ impl Archive {
 
 impl Entry {
     fn check(&self, content: Vec<u8>) -> Result<Vec<u8>> {
-        if content.len() != self.size || crc32(&content) != self.crc {
+        // A fuzzer would never get past the sum.
+        if content.len() != self.size || (!cfg!(fuzzing) && crc32(&content) != self.crc) {
             return Err(Error::invalid(format!("the archive's {} is damaged: its sum is wrong", self.name)));
         }
         Ok(content)

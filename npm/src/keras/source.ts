@@ -1,4 +1,4 @@
-import { download, downloadAll, Meter } from "../download.js";
+import { Download } from "../download.js";
 import { failure, throwIfAborted } from "../errors.js";
 import {
   absolute,
@@ -16,7 +16,7 @@ import {
   refusePage,
   weightParts,
 } from "../files.js";
-import type { ModelFiles, ModelSource, OnProgress } from "../types.js";
+import type { FetchOptions, ModelFiles, ModelSource } from "../types.js";
 
 /** One of Keras' files. */
 export interface KerasBytes {
@@ -30,30 +30,38 @@ export interface KerasBytes {
   owned: boolean;
 }
 
-/** How a file is fetched. */
-interface Fetching {
-  onProgress?: OnProgress | undefined;
-  signal?: AbortSignal | undefined;
+/** Gets a file's bytes from wherever they are and does something with them. */
+export async function withKeras<T>(
+  source: ModelSource,
+  options: FetchOptions,
+  use: (file: KerasBytes) => Promise<T>,
+): Promise<T> {
+  const download = new Download(options);
+  const file = await readKeras(source, options, download);
+  return download.use(() => use(file));
 }
 
-/** Gets a file's bytes from wherever they are. */
-export async function readKeras(source: ModelSource, { onProgress, signal }: Fetching): Promise<KerasBytes> {
+async function readKeras(source: ModelSource, { signal }: FetchOptions, download: Download): Promise<KerasBytes> {
   throwIfAborted(signal, "loading");
   if (typeof source === "string" || source instanceof URL) {
     const url = absolute(source);
-    const meter = new Meter(onProgress);
-    const first = await download(url, meter, signal);
+    const first = await download.first(url);
     if (!isJson(headOf(first))) return whole(first, url.href, true);
     const shards = beside(url, manifest(first, url.href, "layers"));
-    const weights = joinWeights(await downloadAll(shards, meter, signal));
-    return { name: url.href, json: first, bytes: weights, owned: true };
+    return { name: url.href, json: first, bytes: joinWeights(await download.others(shards)), owned: true };
   }
   const bytes = asBytes(source);
-  if (bytes) return whole(bytes, "the buffer", false);
-  if (source instanceof Blob) return picked([source]);
+  if (bytes) {
+    await download.check(bytes, "the buffer", true);
+    return whole(bytes, "the buffer", false);
+  }
+  if (source instanceof Blob) return picked([source], download);
   if (typeof source === "object" && source !== null) {
-    if ("json" in source && "weights" in source) return inMemory(source as ModelFiles);
-    if (Symbol.iterator in source) return picked([...(source as Iterable<File>)]);
+    if ("json" in source && "weights" in source) {
+      download.refuseSums();
+      return inMemory(source as ModelFiles);
+    }
+    if (Symbol.iterator in source) return picked([...(source as Iterable<File>)], download);
   }
   throw failure("invalid", "a file is given as a URL, an ArrayBuffer, Files, or { json, weights }", {
     received: described(source),
@@ -61,7 +69,7 @@ export async function readKeras(source: ModelSource, { onProgress, signal }: Fet
 }
 
 /** Files that the user chose. */
-async function picked(files: Blob[]): Promise<KerasBytes> {
+async function picked(files: Blob[], download: Download): Promise<KerasBytes> {
   const names = namesOf(files);
   const main = files.length === 1 ? 0 : names.findIndex((name) => /\.json$/i.test(name));
   const file = files[main];
@@ -73,8 +81,9 @@ async function picked(files: Blob[]): Promise<KerasBytes> {
   }
   const first = await content(file);
   const name = names[main] || "the file";
+  await download.check(first, names[main] ?? "", true);
   if (!isJson(headOf(first))) return whole(first, name, true);
-  const shards = await chosen(files, manifest(first, name, "layers"), name);
+  const shards = await chosen(files, manifest(first, name, "layers"), name, download);
   return { name, json: first, bytes: joinWeights(shards), owned: true };
 }
 

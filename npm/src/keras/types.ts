@@ -1,6 +1,6 @@
 import type { Json } from "../layers/arguments.js";
 import type { Layer } from "../layers/tensor.js";
-import type { OnProgress } from "../types.js";
+import type { FetchOptions } from "../types.js";
 
 /**
  * What stands for layers that Keras does not have: by class name, a function from the layer's arguments (as the file spells
@@ -16,19 +16,15 @@ import type { OnProgress } from "../types.js";
 export type CustomLayers = { [className: string]: (config: { [argument: string]: Json }) => Layer };
 
 /** Options of {@link Engine.loadModel}. */
-export interface LoadModelOptions {
+export interface LoadModelOptions extends FetchOptions {
   /** What stands for layers that Keras does not have. */
   customLayers?: CustomLayers;
   /** Decides random numbers of training. Default: a random one. */
   seed?: number;
-  /** Is told how far the download has come. */
-  onProgress?: OnProgress;
-  /** Stops the loading. */
-  signal?: AbortSignal;
 }
 
 /** Options of {@link Model.loadWeights}. */
-export interface LoadWeightsOptions {
+export interface LoadWeightsOptions extends FetchOptions {
   /**
    * By the names of layers, and layers that only one side has are passed over. The default is by order, as Keras wrote the
    * file.
@@ -36,10 +32,6 @@ export interface LoadWeightsOptions {
   byName?: boolean;
   /** Layers whose weights do not fit keep theirs; else that is an error, and nothing changes. */
   skipMismatch?: boolean;
-  /** Is told how far the download has come. */
-  onProgress?: OnProgress;
-  /** Stops the loading. */
-  signal?: AbortSignal;
 }
 
 /** What {@link Model.loadWeights} did. */

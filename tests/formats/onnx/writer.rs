@@ -151,6 +151,8 @@ impl Model {
     pub fn bytes(&self) -> Vec<u8> {
         let opset = Message::default().text(1, "").int(2, self.opset);
         let model = Message::default().int(1, 8).text(2, "striate's tests");
-        model.message(7, &self.graph()).message(8, &opset).0
+        let file = model.message(7, &self.graph()).message(8, &opset).0;
+        crate::seeds::keep("onnx", &file);
+        file
     }
 }

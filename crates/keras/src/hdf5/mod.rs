@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
 
     /// Pays for looking at bytes.
     fn pay(&self, bytes: usize) -> Result<()> {
-        let left = self.purse.get().checked_sub(bytes + 1);
+        let left = self.purse.get().checked_sub(bytes.saturating_add(1));
         self.purse.set(left.ok_or_else(|| Error::invalid("parts of the HDF5 file refer to each other in a loop"))?);
         Ok(())
     }

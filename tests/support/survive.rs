@@ -1,0 +1,182 @@
+//! What every file must survive, whatever is in it: import, shape inference, the plan of a session and, where that is small,
+//! its preparation. Shared by `cargo xtask fuzz` and by the test of the files that once broke something
+//! (`tests/broken.rs`). Nothing runs: a file may describe as much work as it likes.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, Waker};
+
+use striate::formats::{ImportOptions, Imported, keras, onnx, safetensors, tfjs, tflite};
+use striate::graph::{Graph, Source};
+use striate::plan::Plan;
+use striate::session::{Device, Session};
+use striate::{Result, TensorType};
+
+/// Counts what is held, and the most that ever was.
+pub struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// Safety: every call is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        MOST.fetch_max(HELD.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+    // Zeroed pages that nobody touches cost no time and must cost none here.
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        MOST.fetch_max(HELD.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+/// Beside twice the file and the tensors that it declares: an importer may make constants (64 MB) and fold others (64 MB), and
+/// keep structures (16 MB and a little).
+const ALLOWANCE: usize = 160 << 20;
+
+/// Only networks of so many bytes at once are prepared, weights included.
+const SMALL: usize = 4 << 20;
+
+/// The formats, by the names of the fuzz targets and of the folders in `tests/data/broken`.
+pub const FORMATS: &[(&str, fn(&[u8]))] = &[
+    ("onnx", onnx),
+    ("tflite", tflite),
+    ("tfjs", tfjs),
+    ("layers", layers),
+    ("keras", keras),
+    ("h5", h5),
+    ("safetensors", safetensors),
+];
+
+/// An ONNX file.
+pub fn onnx(file: &[u8]) {
+    let _ = onnx::inspect(file);
+    let _ = onnx::read_tensor(file);
+    imported(file, || onnx::import(file, &ImportOptions::default()));
+}
+
+/// A TensorFlow Lite file.
+pub fn tflite(file: &[u8]) {
+    imported(file, || tflite::import(file, &ImportOptions::default()));
+}
+
+/// A `model.json` of a TensorFlow.js graph model; behind a zero byte the weights, made as long as the manifest says.
+pub fn tfjs(file: &[u8]) {
+    let (json, weights) = parts(file);
+    let Ok(files) = tfjs::weight_files(json) else { return };
+    let bytes = files.iter().fold(0usize, |sum, file| sum.saturating_add(file.bytes));
+    if bytes > SMALL {
+        return;
+    }
+    let mut weights = weights.to_vec();
+    weights.resize(bytes, 0);
+    imported(&[json, &weights].concat(), || tfjs::import(json, &weights, &ImportOptions::default()));
+}
+
+/// A `model.json` of a TensorFlow.js layers model; behind a zero byte its weights.
+pub fn layers(file: &[u8]) {
+    let (json, weights) = parts(file);
+    model(file, || keras::open_tfjs(json, weights.to_vec()));
+}
+
+/// A `.keras` archive.
+pub fn keras(file: &[u8]) {
+    model(file, || keras::open(file.to_vec()));
+}
+
+/// An HDF5 file: Keras' older `.h5`, or weights.
+pub fn h5(file: &[u8]) {
+    model(file, || keras::open(file.to_vec()));
+}
+
+/// A safetensors file, by both readers.
+pub fn safetensors(file: &[u8]) {
+    let (most, tensors) = peak(|| safetensors::read(file));
+    let declared = tensors.iter().flatten().map(|(_, tensor)| bytes(&tensor.kind())).sum();
+    within(file.len(), declared, most);
+    model(file, || keras::open(file.to_vec()));
+}
+
+/// JSON, and what stands behind the first zero byte.
+fn parts(file: &[u8]) -> (&[u8], &[u8]) {
+    match file.iter().position(|&byte| byte == 0) {
+        Some(end) => (&file[..end], &file[end + 1..]),
+        None => (file, &[]),
+    }
+}
+
+fn bytes(kind: &TensorType) -> usize {
+    kind.shape.elements() * kind.dtype.size()
+}
+
+/// What some work had allocated at its height, and its result.
+fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
+    let before = HELD.load(Relaxed);
+    MOST.store(before, Relaxed);
+    let result = work();
+    (MOST.load(Relaxed) - before, result)
+}
+
+fn within(file: usize, declared: usize, most: usize) {
+    let limit = 2 * file + 2 * declared + ALLOWANCE;
+    assert!(most <= limit, "a file of {file} bytes that declares {declared} took {most}");
+}
+
+/// An importer of graphs.
+fn imported(file: &[u8], import: impl FnOnce() -> Result<Imported>) {
+    let (most, imported) = peak(import);
+    let declared = |imported: &Imported| constants(&imported.graph);
+    within(file.len(), imported.as_ref().map_or(0, declared), most);
+    if let Ok(imported) = imported {
+        planned(imported.graph);
+    }
+}
+
+fn constants(graph: &Graph) -> usize {
+    let constant = |source: &Source| match source {
+        Source::Constant(tensor) => bytes(&tensor.kind()),
+        _ => 0,
+    };
+    graph.values().iter().map(|value| constant(&value.source)).sum()
+}
+
+/// One of Keras' files, with a network in it or only weights.
+fn model(file: &[u8], open: impl FnOnce() -> Result<striate_keras::ModelFile>) {
+    let (most, opened) = peak(open);
+    within(2 * file.len(), 0, most);
+    let Ok(opened) = opened else { return };
+    let (most, model) = peak(|| keras::model(&opened, keras::NO_CUSTOM_LAYERS));
+    within(file.len(), model.as_ref().map_or(0, |model| 4 * model.count_params()), most);
+    let Ok(model) = model else { return };
+    if let Ok(graph) = model.graph() {
+        planned(graph);
+    }
+    if model.count_params() < SMALL {
+        let _ = keras::save(&model);
+    }
+}
+
+/// Shape inference, the passes, the plan of memory, and what preparing packs and sets aside.
+fn planned(graph: Graph) {
+    let inputs = graph.default_inputs();
+    let Ok(types) = graph.infer(&inputs) else { return };
+    let values = graph.value_ids().map(|value| bytes(&types[value])).fold(0usize, usize::saturating_add);
+    let Ok(mut session) = Session::new(graph, Device::Cpu) else { return };
+    if let Ok(types) = session.graph().infer(&inputs) {
+        Plan::new(session.graph(), &types, bytes);
+    }
+    if values < SMALL {
+        let progress = &mut |_| {};
+        let mut work = pin!(session.prepare(&inputs, progress));
+        // On the CPU nothing is waited for.
+        let ready = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(ready, Poll::Ready(_)));
+    }
+}
