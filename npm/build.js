@@ -1,4 +1,4 @@
-// Builds dist/: index.js, vision.js, which share errors.js (its classes must be the same for all of them), host.js and
+// Builds dist/: index.js, vision.js and draw.js, which share errors.js (its classes must be the same for all of them), host.js and
 // worker.js, each one file otherwise (bundlers and plain pages then have nothing to resolve), the types, and the glue of each
 // WebAssembly binary that `cargo xtask build` has put into dist/wasm.
 import { spawnSync } from "node:child_process";
@@ -31,6 +31,8 @@ const errors = {
     onResolve({ filter: /^\.{1,2}\/errors\.js$/ }, () => ({ path: "./errors.js", external: true })),
 };
 const plugins = [apart, errors];
+const draw = [{ in: entry("draw/index"), out: "draw" }];
+await build({ ...shared, entryPoints: draw, outdir: dist, sourcemap: true, plugins });
 await build({ ...shared, entryPoints: [entry("errors")], outdir: dist, sourcemap: true });
 await build({ ...shared, entryPoints: [entry("index")], outdir: dist, sourcemap: true, plugins });
 // Where the glue is imported by its address, comments tell bundlers to leave it be: minifying drops them.
