@@ -40,7 +40,7 @@ async function run(program) {
     await page.evaluate((code) => {
       const imports = document.createElement("script");
       imports.type = "importmap";
-      const views = { "striate/vision": "/dist/vision.js" };
+      const views = { "striate/vision": "/dist/vision.js", "striate/draw": "/dist/draw.js" };
       imports.textContent = JSON.stringify({ imports: { striate: "/dist/index.js", ...views } });
       document.head.append(imports);
       const script = document.createElement("script");
@@ -86,4 +86,10 @@ test("the program of npm/README.md around networks says what it found", async ()
     "dog 0.67 #800000",
     "background 0.33 #000000",
   ]);
+});
+
+test("the program of npm/README.md that draws does", async () => {
+  const programs = blocks("npm/README.md", ["js"]).filter((code) => code.includes("striate/draw"));
+  assert.equal(programs.length, 1);
+  assert.deepEqual(await run(programs[0]), ["drawn at 80, 480 wide"]);
 });

@@ -1,4 +1,4 @@
-import { colourOf } from "./colour.ts";
+import { colourOf } from "striate/draw";
 import { element, make, setText } from "./dom.ts";
 import type { Box } from "./draw.ts";
 

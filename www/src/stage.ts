@@ -1,3 +1,4 @@
+import { fit } from "striate/draw";
 import { element } from "./dom.ts";
 import { type Box, drawBoxes } from "./draw.ts";
 
@@ -59,18 +60,8 @@ export class Stage {
 
   draw(): void {
     if (!this.#context) return;
-    const { width, height } = this.#size;
-    const { width: canvasWidth, height: canvasHeight } = this.#canvas;
     // The same arithmetic as `object-fit: contain`.
-    const scale = width > 0 && height > 0 ? Math.min(canvasWidth / width, canvasHeight / height) : 1;
-    const shown = { width: width * scale, height: height * scale };
-    const at = {
-      x: (canvasWidth - shown.width) / 2,
-      y: (canvasHeight - shown.height) / 2,
-      scale,
-      ...shown,
-      mirrored: this.#mirrored,
-    };
+    const at = fit(this.#canvas, this.#size, { mirrored: this.#mirrored });
     drawBoxes(this.#context, this.#boxes, at, devicePixelRatio, this.#focus);
   }
 

@@ -42,7 +42,7 @@ export const EDGE = "rgb(8 10 14 / 0.55)";
 /**
  * Draws boxes and labels. A box is a coloured line between two dark hairlines, so that it shows on any ground, and is cut off
  * at the picture's edge. A label is text on the class colour; it stays on the canvas and moves where it would cover another, and
- * a name that is wider than the canvas is shortened. The first box, which is the surest, lies on top.
+ * a name that is wider than its box and half of the canvas is shortened. The first box, which is the surest, lies on top.
  */
 export function drawBoxes<B extends DrawnBox>(
   context: Context2D,
@@ -109,7 +109,8 @@ function drawFrame(context: Context2D, rect: Rect, colour: string, line: number,
 function drawLabel(context: Context2D, rect: Rect, text: TagText, colour: string, taken: readonly Rect[]): Rect {
   const canvas = canvasOf(context);
   const { ratio } = text;
-  const tag = measureTag(context, text, canvas.width);
+  // A name may be as wide as its box; half of the canvas is enough for any.
+  const tag = measureTag(context, text, Math.min(canvas.width, Math.max(rect.width, canvas.width / 2)));
   const { width, height } = tag;
   const bottom = Math.max(canvas.height - height, 0);
   const at = (x: number, y: number): Rect => ({
@@ -164,20 +165,26 @@ export function drawTracks<T extends DrawnTrack>(
   context.save();
   context.lineJoin = context.lineCap = "round";
   for (const [i, track] of tracks.entries()) {
-    const points = (trails?.get(track.id) ?? []).map(([x, y]) => onCanvas(at, x, y));
-    // Older parts are thinner and paler.
-    for (let n = 1; n < points.length; n++) {
-      const share = n / points.length;
+    const [first, ...points] = (trails?.get(track.id) ?? []).map(([x, y]) => onCanvas(at, x, y));
+    if (!first || points.length === 0) continue;
+    context.beginPath();
+    context.moveTo(...first);
+    for (const point of points) context.lineTo(...point);
+    context.lineWidth = 4 * ratio;
+    context.strokeStyle = EDGE;
+    context.globalAlpha = 0.6;
+    context.stroke();
+    // Older parts are thinner. (Not paler: where two see-through strokes meet there would be beads.)
+    context.globalAlpha = 1;
+    context.strokeStyle = colour(track, i);
+    let before = first;
+    for (const [n, point] of points.entries()) {
       context.beginPath();
-      context.moveTo(...(points[n - 1] as [number, number]));
-      context.lineTo(...(points[n] as [number, number]));
-      context.globalAlpha = 0.15 + 0.75 * share;
-      context.lineWidth = (1 + 3 * share) * ratio + 2 * ratio;
-      context.strokeStyle = EDGE;
+      context.moveTo(...before);
+      context.lineTo(...point);
+      context.lineWidth = (0.75 + (2.25 * (n + 1)) / points.length) * ratio;
       context.stroke();
-      context.lineWidth = (1 + 3 * share) * ratio;
-      context.strokeStyle = colour(track, i);
-      context.stroke();
+      before = point;
     }
   }
   context.restore();
