@@ -19,6 +19,7 @@ export { loadLabels } from "./labels.js";
 export { Tracker } from "./tracker.js";
 export type * from "./types.js";
 export type { Vision } from "./vision.js";
+export { type Classifier, slidingWindow, type WindowOptions } from "./window.js";
 
 /** Options of {@link loadVision}. */
 export interface VisionOptions {
