@@ -1,6 +1,6 @@
 //! Model files: TensorFlow.js graph models ([`tfjs`]), TensorFlow Lite ([`tflite`]) and ONNX (`onnx`, behind the cargo
 //! feature of that name), each lowered to a [`Graph`]; weights in [`safetensors`] files; networks of layers and weights in
-//! Keras' files (`keras`, behind the feature of that name).
+//! Keras' files (`keras`, behind the feature of that name) and weights in PyTorch's checkpoints (`pytorch`, with it).
 //!
 //! Files come from anywhere, so nothing in them is trusted: every offset, length and shape is checked before memory is
 //! taken for it, graphs are walked without recursion, and whatever does not fit is an [`Error`] that names the node or
@@ -12,6 +12,8 @@ pub mod keras;
 mod lower;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(all(feature = "keras", not(target_arch = "wasm32")))]
+pub mod pytorch;
 pub mod safetensors;
 pub mod tfjs;
 pub mod tflite;
