@@ -1,4 +1,5 @@
 //! From pictures to networks and from their outputs to what a picture shows: resizing, boxes and their heads, class maps,
+//! faces, poses, lines of text,
 //! tracks over frames, the detectors known by name, labels, and how good all of it is.
 
 pub mod anchors;
@@ -7,13 +8,17 @@ pub mod average_precision;
 pub mod boxes;
 pub mod centernet;
 pub mod crop;
+pub mod faces;
 pub mod image;
 pub mod imagenet;
 pub mod labels;
+mod nanodet;
+pub mod pose;
 mod post_processed;
 pub mod segmentation;
 mod ssd;
 pub mod suppress;
+pub mod text;
 pub mod track;
 pub mod yolo;
 
@@ -60,6 +65,7 @@ pub struct Detector(Kind);
 enum Kind {
     Ssd(ssd::Ssd),
     CenterNet,
+    NanoDet(nanodet::NanoDet),
     PostProcessed(post_processed::PostProcessed),
 }
 
@@ -72,6 +78,9 @@ impl Detector {
         if centernet::matches(graph) {
             return Some(Detector(Kind::CenterNet));
         }
+        if let Some(own) = nanodet::NanoDet::recognise(graph) {
+            return Some(Detector(Kind::NanoDet(own)));
+        }
         post_processed::PostProcessed::recognise(graph).map(|own| Detector(Kind::PostProcessed(own)))
     }
 
@@ -80,6 +89,7 @@ impl Detector {
         match &self.0 {
             Kind::Ssd(_) => "SSD-MobileNetV2 (Open Images, 23 classes)",
             Kind::CenterNet => "CenterNet-MobileNetV3 (COCO, 80 classes)",
+            Kind::NanoDet(_) => "NanoDet (COCO, 80 classes)",
             Kind::PostProcessed(_) => "a TensorFlow Lite detector with its own post-processing",
         }
     }
@@ -89,6 +99,7 @@ impl Detector {
         match &self.0 {
             Kind::Ssd(_) => ssd::INPUT,
             Kind::CenterNet => centernet::INPUT,
+            Kind::NanoDet(own) => own.input(),
             Kind::PostProcessed(own) => own.input(),
         }
     }
@@ -97,7 +108,7 @@ impl Detector {
     pub fn labels(&self) -> &'static [&'static str] {
         match &self.0 {
             Kind::Ssd(_) => &labels::OPEN_IMAGES_24,
-            Kind::CenterNet => &labels::COCO_80,
+            Kind::CenterNet | Kind::NanoDet(_) => &labels::COCO_80,
             Kind::PostProcessed(own) => own.labels(),
         }
     }
@@ -107,6 +118,7 @@ impl Detector {
         match &self.0 {
             Kind::Ssd(_) => DetectOptions { score_threshold: 0.4, iou_threshold: 0.5, max_detections: 100 },
             Kind::CenterNet => DetectOptions { score_threshold: 0.2, iou_threshold: 0.4, max_detections: 100 },
+            Kind::NanoDet(_) => DetectOptions { score_threshold: 0.35, iou_threshold: 0.6, max_detections: 100 },
             Kind::PostProcessed(_) => DetectOptions { score_threshold: 0.4, iou_threshold: 0.6, max_detections: 100 },
         }
     }
@@ -117,6 +129,7 @@ impl Detector {
         match &self.0 {
             Kind::Ssd(_) => keep_outputs(graph, &ssd::OUTPUTS),
             Kind::CenterNet => keep_outputs(graph, &centernet::OUTPUTS),
+            Kind::NanoDet(own) => own.head_graph(&graph),
             Kind::PostProcessed(own) => Ok(own.head_graph(graph)),
         }
     }
@@ -126,7 +139,7 @@ impl Detector {
     pub fn extend_graph(&self, graph: Graph) -> Result<Graph> {
         let graph = self.head_graph(graph)?;
         match &self.0 {
-            Kind::Ssd(_) | Kind::PostProcessed(_) => Ok(graph),
+            Kind::Ssd(_) | Kind::NanoDet(_) | Kind::PostProcessed(_) => Ok(graph),
             Kind::CenterNet => centernet::extend(graph),
         }
     }
@@ -140,6 +153,7 @@ impl Detector {
         match &self.0 {
             Kind::Ssd(ssd) => ssd.decode(outputs, image, options),
             Kind::CenterNet => centernet::decode(outputs, image, options),
+            Kind::NanoDet(own) => own.decode(outputs, image, options),
             Kind::PostProcessed(own) => own.decode(outputs, image, options),
         }
     }

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
-use striate::formats::{ImportOptions, Imported, keras, onnx, safetensors, tfjs, tflite};
+use striate::formats::{ImportOptions, Imported, keras, onnx, pytorch, safetensors, tfjs, tflite};
 use striate::graph::{Graph, Source};
 use striate::plan::Plan;
 use striate::session::{Device, Session};
@@ -53,6 +53,7 @@ pub const FORMATS: &[(&str, fn(&[u8]))] = &[
     ("keras", keras),
     ("h5", h5),
     ("safetensors", safetensors),
+    ("pytorch", pytorch),
 ];
 
 /// An ONNX file.
@@ -102,6 +103,13 @@ pub fn safetensors(file: &[u8]) {
     let declared = tensors.iter().flatten().map(|(_, tensor)| bytes(&tensor.kind())).sum();
     within(file.len(), declared, most);
     model(file, || keras::open(file.to_vec()));
+}
+
+/// A PyTorch checkpoint.
+pub fn pytorch(file: &[u8]) {
+    let (most, tensors) = peak(|| pytorch::read(file));
+    let declared = tensors.iter().flatten().map(|(_, tensor)| bytes(&tensor.kind())).sum();
+    within(file.len(), declared, most);
 }
 
 /// JSON, and what stands behind the first zero byte.

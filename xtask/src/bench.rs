@@ -19,7 +19,7 @@ pub fn task(arguments: &[String]) -> Result {
 /// A benchmark's script, which builds what it times.
 fn kernels(arguments: &[String]) -> Result {
     setup::ensure(&[Need::Rust, Need::WasmTools, Need::NpmPackages, Need::Chromium])?;
-    models::task()?;
+    models::task(&[])?;
     let mut node = script("benches/kernels/run.mjs")?;
     node.env("PATH", path_with_bindgen()?);
     proc::run(node.args(arguments))
@@ -43,7 +43,7 @@ fn peers(arguments: &[String]) -> Result {
     setup::ensure(setup::BUILD)?;
     setup::ensure(&[Need::Chromium])?;
     setup::npm_packages("benches/peers", &mut Report::quiet())?;
-    models::task()?;
+    models::task(&[])?;
     wasm::build(wasm::Profile::Release, &wasm::FLAVOURS)?;
     proc::run(script("benches/peers/bench.js")?.args(arguments))?;
     proc::run(&mut script("benches/peers/report.js")?)

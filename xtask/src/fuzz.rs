@@ -16,6 +16,7 @@ const FORMATS: &[(&str, &[&str])] = &[
     ("keras", &[".keras"]),
     ("h5", &[".h5"]),
     ("safetensors", &[".safetensors"]),
+    ("pytorch", &[".pt", ".pth"]),
 ];
 
 /// Minutes for each format.

@@ -32,7 +32,7 @@ cargo xtask <task>
       --dev                     quick to build, with debug assertions
       simd | relaxed | threads | webgpu | keras | vision  only these binaries
   site                      the static site, into www/dist
-  models                    published weights and MNIST's digits into vendor/, hashes checked
+  models [NAME...]          published networks and MNIST's digits into vendor/, hashes checked; all, or only these
   golden DIR [OPTIONS]      reference values from Keras, on every backend, as a table
       --backend NAME            reference, cpu or webgpu; all by default
       --family NAME, --case PART  only these
@@ -46,6 +46,9 @@ cargo xtask <task>
   fuzz [FORMAT]... [OPTIONS]  broken model files by the million, as a table; what breaks lies in fuzz/artifacts
       --minutes N               for each format; 5 by default
       --seeds DIR               more files to begin with
+  outputs DIR [OPTIONS]     the published networks with expected outputs, as a table
+      --backend NAME            reference, cpu or webgpu; cpu and webgpu by default
+      --model PART              only these
   bench [ARGUMENTS]         kernels and networks, in Chromium
   bench --peers [ARGUMENTS] the race against other engines, in Chromium
   help                      this page
@@ -61,11 +64,12 @@ fn main() -> ExitCode {
         "test" => test::task(rest),
         "lint" => test::lint(),
         "site" => site::task(),
-        "models" => models::task(),
+        "models" => models::task(rest),
         "golden" => tables::golden(rest),
         "onnx" => tables::onnx(rest),
         "expect" => tables::expect(rest),
         "fuzz" => fuzz::task(rest),
+        "outputs" => tables::outputs(rest),
         "bench" => bench::task(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}\nparts of `test`: {}", test::names());

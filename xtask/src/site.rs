@@ -12,7 +12,7 @@ use crate::{chromium, models, wasm};
 pub fn task() -> Result {
     setup::ensure(setup::BUILD)?;
     wasm::build(wasm::Profile::Release, &wasm::FLAVOURS)?;
-    models::task()?;
+    models::task(&[])?;
     build()
 }
 

@@ -1,7 +1,8 @@
-//! Tasks that hold every backend to a folder of cases and print a table: `golden`, `onnx` and `expect` (`examples/`).
+//! Tasks that hold every backend to a folder of cases and print a table: `golden`, `onnx`, `expect` and `outputs` (`examples/`).
 
 use std::path::Path;
 
+use crate::models;
 use crate::proc::{self, Context, Result};
 use crate::setup::{self, Need};
 
@@ -36,4 +37,11 @@ pub fn onnx(arguments: &[String]) -> Result {
 /// `expect DIR [--backend NAME]... [--model PART]`: TFLite models with pictures and expected outputs.
 pub fn expect(arguments: &[String]) -> Result {
     run("expect", &[Need::Rust, Need::Vulkan], arguments)
+}
+
+/// `outputs DIR [--backend NAME]... [--model PART]`: the published networks in `vendor/`, with expected outputs.
+pub fn outputs(arguments: &[String]) -> Result {
+    models::task(&[])?;
+    models::pictures()?;
+    run("outputs", &[Need::Rust, Need::Vulkan], arguments)
 }

@@ -266,7 +266,7 @@ fn native(log: &Log) -> Result<Count> {
     cargo.args(["test", "--workspace", "--features", "conformance,threads", "--", "--show-output"]);
     setup::with_software_vulkan(&mut cargo);
     // The detectors' own tests want their weights; those of the GPU would pass over a missing adapter.
-    models::task()?;
+    models::task(&[])?;
     log.tests(cargo.env("STRIATE_REQUIRE_GPU", "1"))
 }
 
@@ -307,7 +307,7 @@ fn peers(log: &Log) -> Result<Count> {
 /// Binaries, package, models: what the parts in the browser stand on.
 fn built() -> Result {
     wasm::build(Profile::Release, &wasm::FLAVOURS)?;
-    models::task()
+    models::task(&[])
 }
 
 fn package(log: &Log) -> Result<Count> {

@@ -136,9 +136,9 @@ fn tensors(heap: &Heap, root: Value, contents: &HashMap<&str, Cow<[u8]>>, file: 
         let (Value::Text(name), Value::Tensor(index)) = (key, value) else { continue };
         let view = &heap.tensors[*index];
         let storage = &heap.storages[view.storage];
-        let tensor = contents.get(storage.key).ok_or_else(|| {
-            Error::invalid(format!("the storage {} is not there", storage.key))
-        });
+        let tensor = contents
+            .get(storage.key)
+            .ok_or_else(|| Error::invalid(format!("the storage {} is not there", storage.key)));
         let tensor = tensor.and_then(|bytes| gather(view, storage, bytes, &mut left));
         found.push((name.to_string(), tensor.map_err(|e| e.at(*name))?));
     }
@@ -157,9 +157,11 @@ fn gather(view: &TensorRef, storage: &Storage, bytes: &[u8], left: &mut usize) -
     let shape = Shape::checked(view.shape.clone())?;
     let count = shape.elements();
     // The last element's place bounds all others'; a view that repeats elements is no weight.
-    let reach = view.shape.iter().zip(&view.strides).try_fold(view.offset, |at, (&n, &stride)| {
-        at.checked_add(n.saturating_sub(1).checked_mul(stride)?)
-    });
+    let reach = view
+        .shape
+        .iter()
+        .zip(&view.strides)
+        .try_fold(view.offset, |at, (&n, &stride)| at.checked_add(n.saturating_sub(1).checked_mul(stride)?));
     if count > storage.count || (count > 0 && reach.is_none_or(|last| last >= storage.count)) {
         return Err(Error::mismatch("a tensor reaches beyond its storage", storage.count, format!("{:?}", view.shape)));
     }
@@ -182,7 +184,9 @@ fn gather(view: &TensorRef, storage: &Storage, bytes: &[u8], left: &mut usize) -
 
 fn numbers(element: Element, bytes: &[u8], shape: Shape) -> Result<Tensor> {
     match element {
-        Element::F32 => Tensor::f32(shape, bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect::<Vec<_>>()),
+        Element::F32 => {
+            Tensor::f32(shape, bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect::<Vec<_>>())
+        }
         Element::F16 => Tensor::f32(shape, half::widen(bytes)),
         Element::BF16 => {
             let widen = |b: &[u8; 2]| f32::from_bits((u16::from_le_bytes(*b) as u32) << 16);
@@ -191,7 +195,9 @@ fn numbers(element: Element, bytes: &[u8], shape: Shape) -> Result<Tensor> {
         Element::F64 => {
             Tensor::f32(shape, bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect::<Vec<_>>())
         }
-        Element::I32 => Tensor::i32(shape, bytes.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b)).collect::<Vec<_>>()),
+        Element::I32 => {
+            Tensor::i32(shape, bytes.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b)).collect::<Vec<_>>())
+        }
         Element::I64 => {
             let narrow = |b: &[u8; 8]| {
                 let wide = i64::from_le_bytes(*b);

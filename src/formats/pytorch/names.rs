@@ -145,7 +145,9 @@ fn mobilenet_v2(parts: &[&str], triples: bool) -> Option<String> {
             // The first block does not expand.
             let skipped = if block == 0 { 2 } else { 0 };
             let part = match inner {
-                [triple, part] => 2 * triple.parse::<usize>().ok()? + part.parse::<usize>().ok().filter(|part| *part < 2)?,
+                [triple, part] => {
+                    2 * triple.parse::<usize>().ok()? + part.parse::<usize>().ok().filter(|part| *part < 2)?
+                }
                 // The projection has no activation and is no triple.
                 [index] if triples => index.parse::<usize>().ok()? + (2 - skipped / 2),
                 // All in one row, activations included.
@@ -164,8 +166,11 @@ fn mobilenet_v2(parts: &[&str], triples: bool) -> Option<String> {
 
 /// timm's names within an inverted residual block; the first one has no expansion.
 fn timm_part(first: bool, part: &str) -> Option<usize> {
-    let names: &[&str] =
-        if first { &["conv_dw", "bn1", "conv_pw", "bn2"] } else { &["conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"] };
+    let names: &[&str] = if first {
+        &["conv_dw", "bn1", "conv_pw", "bn2"]
+    } else {
+        &["conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"]
+    };
     let at = names.iter().position(|name| *name == part)?;
     Some(if first { at + 2 } else { at })
 }

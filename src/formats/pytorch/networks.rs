@@ -61,7 +61,8 @@ pub fn network(name: &str, options: &Json, tensors: &[(String, Tensor)]) -> Resu
     } else {
         layers.retain(|name, _| !["predictions", "out", "fc1", "fc2"].contains(&name.as_str()));
     }
-    let tensorflow = family == Family::EfficientNetLite0 && tensors.iter().any(|(name, _)| name.starts_with("_conv_stem"));
+    let tensorflow =
+        family == Family::EfficientNetLite0 && tensors.iter().any(|(name, _)| name.starts_with("_conv_stem"));
     if family == Family::EfficientNetLite0 {
         options.insert("include_preprocessing".into(), (preprocessing && tensorflow).into());
     }
@@ -155,7 +156,8 @@ fn make_symmetric(list: &mut Vec<Json>) {
             let inbound = std::mem::replace(&mut layer["inbound"], json!([[name, 0, 0]]));
             let border = json!([[size / 2, size / 2], [size / 2, size / 2]]);
             // Zeros are right for maxima, too: they are taken behind a ReLU.
-            let pad = json!({"name": name, "class": "ZeroPadding2D", "config": {"padding": border}, "inbound": inbound});
+            let pad =
+                json!({"name": name, "class": "ZeroPadding2D", "config": {"padding": border}, "inbound": inbound});
             list.insert(at, pad);
             at += 1;
         }
@@ -203,7 +205,8 @@ fn fill_from(model: &mut Model, layers: &mut Layers, flattened: Option<usize>) -
         let tensor = layers.get_mut(layer).and_then(|parameters| parameters.remove(parameter));
         let tensor = tensor.ok_or_else(|| Error::invalid(format!("the file has no {parameter} for it")).at(layer))?;
         let depthwise = model.layer(layer).is_some_and(|layer| layer.class() == "DepthwiseConv2D");
-        let arranged = arrange(tensor, rank, depthwise, flattened.filter(|_| layer == "fc1")).map_err(|e| e.at(layer))?;
+        let arranged =
+            arrange(tensor, rank, depthwise, flattened.filter(|_| layer == "fc1")).map_err(|e| e.at(layer))?;
         model.set_weight(&name, arranged)?;
     }
     Ok(())
@@ -217,7 +220,9 @@ fn arrange(tensor: &Tensor, rank: usize, depthwise: bool, flattened: Option<usiz
         [outputs, inputs, height, width] => [outputs, inputs, height, width],
         // A dense layer behind a flattened map is a convolution as large as that map.
         [outputs, inputs] if rank == 2 => match flattened {
-            Some(channels) if channels > 0 && inputs.is_multiple_of(channels) => [outputs, channels, 1, inputs / channels],
+            Some(channels) if channels > 0 && inputs.is_multiple_of(channels) => {
+                [outputs, channels, 1, inputs / channels]
+            }
             _ => [outputs, inputs, 1, 1],
         },
         _ => return Ok(tensor.clone()),

@@ -243,7 +243,9 @@ impl<'a> Machine<'a, '_> {
             }
             b'R' => {
                 let arguments = self.pop()?;
-                let Value::Global(global) = self.pop()? else { return Err(Error::invalid("a call of what is no name")) };
+                let Value::Global(global) = self.pop()? else {
+                    return Err(Error::invalid("a call of what is no name"));
+                };
                 self.call(global, arguments)?
             }
             other => return Err(Error::unsupported(format!("the pickle instruction 0x{other:02x}"))),
@@ -274,7 +276,14 @@ impl<'a> Machine<'a, '_> {
     fn storage(&mut self, id: Value<'a>) -> Result<Value<'a>> {
         let storage = match self.heap.items(id) {
             Some(
-                &[Value::Text("storage"), Value::Global(Global::Storage(element)), Value::Text(key), _, Value::Int(count), ..],
+                &[
+                    Value::Text("storage"),
+                    Value::Global(Global::Storage(element)),
+                    Value::Text(key),
+                    _,
+                    Value::Int(count),
+                    ..,
+                ],
             ) => usize::try_from(count).ok().map(|count| Storage { key, element, count }),
             _ => None,
         };
