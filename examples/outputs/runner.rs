@@ -37,7 +37,8 @@ pub struct Verdict {
 impl Verdict {
     /// Notes what is off by more than it may be.
     pub fn near(&mut self, what: &str, got: f64, want: f64, tolerance: f64) {
-        if !((got - want).abs() <= tolerance) {
+        let off = (got - want).abs();
+        if off.is_nan() || off > tolerance {
             self.wrong.push(format!("{what}: {got:.5} instead of {want:.5}"));
         }
     }

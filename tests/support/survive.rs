@@ -44,8 +44,11 @@ const ALLOWANCE: usize = 160 << 20;
 /// Only networks of so many bytes at once are prepared, weights included.
 const SMALL: usize = 4 << 20;
 
+/// What a reader does with a file.
+pub type Survives = fn(&[u8]);
+
 /// The formats, by the names of the fuzz targets and of the folders in `tests/data/broken`.
-pub const FORMATS: &[(&str, fn(&[u8]))] = &[
+pub const FORMATS: &[(&str, Survives)] = &[
     ("onnx", onnx),
     ("tflite", tflite),
     ("tfjs", tfjs),
