@@ -159,6 +159,16 @@ export class Host {
     return this.#reply(async () => this.#keep((await this.#synced(id)).toFullyConvolutional()));
   }
 
+  /** What a layer of a model gives, and the gradient of a score by it. */
+  attribute(
+    id: number,
+    layer: string,
+    classIndex: number,
+    inputs: { data: TensorData; shape: number[] }[],
+  ): Promise<Reply<TensorOutput[]>> {
+    return this.#reply(async () => (await this.#synced(id)).attribute(layer, classIndex, inputs), id);
+  }
+
   /** Opens one of Keras' files: its number, and those of its layers that are of these classes. */
   openKeras(file: KerasBytes, classes: string[]): Promise<Reply<{ id: number; layers: CustomLayer[] }>> {
     return this.#reply(async () => {

@@ -27,6 +27,7 @@ export {
   StriateError,
   UnsupportedError,
 } from "./errors.js";
+export { type ActivationMap, type ActivationMapOptions, cam, gradCam } from "./explain.js";
 export { type Features, features } from "./features.js";
 export { MAX_PIXELS } from "./image.js";
 export * as initializers from "./initializers.js";
@@ -46,7 +47,7 @@ export {
   SymbolicTensor,
   type SymbolicTensors,
 } from "./layers/tensor.js";
-export { type BuildOptions, Model, type WeightInput, type WeightValue } from "./model.js";
+export { type Attribution, type BuildOptions, Model, type WeightInput, type WeightValue } from "./model.js";
 export { Net } from "./net.js";
 export type { PlotOptions } from "./plot.js";
 export type { ModelInputs, ModelPredictOptions, Predictions } from "./predict.js";

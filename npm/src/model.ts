@@ -23,7 +23,7 @@ import type { CompileOptions } from "./training/compile.js";
 import type { Dataset } from "./training/data.js";
 import type { ClassWeight, TrainingData } from "./training/samples.js";
 import { type EvaluateOptions, type FitOptions, type History, Training } from "./training/trainer.js";
-import type { LayerInfo, ModelSource, ModelSummary, Report, TensorInfo, WeightInfo } from "./types.js";
+import type { LayerInfo, ModelSource, ModelSummary, Report, TensorInfo, TensorOutput, WeightInfo } from "./types.js";
 
 /** Options of building a model. */
 export interface BuildOptions {
@@ -41,6 +41,16 @@ export interface WeightValue {
   shape: readonly number[];
   /** Elements in row-major order; yours to keep. */
   data: Float32Array<ArrayBuffer>;
+}
+
+/** What a score rests on; see {@link Model.attribute}. */
+export interface Attribution {
+  /** What the layer gives. */
+  activation: TensorOutput;
+  /** The gradient of the score by each of its numbers. */
+  gradient: TensorOutput;
+  /** The model's first output. */
+  output: TensorOutput;
 }
 
 /** New values of a weight: elements in row-major order, alone or as {@link Model.getWeight} gives them. */
@@ -176,6 +186,27 @@ export class Model {
         onProgress?.({ stage: "predict", loaded, total: parts.total });
       }
       return predictions(results, parts);
+    });
+  }
+
+  /**
+   * What a layer gives (`outer/inner` in nested models), and the gradient of a class's score by it, before a softmax at the end:
+   * what `gradCam()` and `cam()` are made of. Inputs as for {@link Model.predict}, all in one batch.
+   */
+  attribute(
+    inputs: ModelInputs,
+    { layer, classIndex, signal }: { layer: string; classIndex: number; signal?: AbortSignal },
+  ): Promise<Attribution> {
+    if (!Number.isInteger(classIndex) || classIndex < 0) {
+      throw failure("invalid", "classIndex is a whole number", { expected: "0 or more", received: String(classIndex) });
+    }
+    const [part, ...more] = batches(inputs, this.inputs, Number.MAX_SAFE_INTEGER);
+    if (!part || more.length > 0) throw failure("invalid", "these inputs are not one batch");
+    return this.#held.call("attribute", signal, async ({ life, handle }) => {
+      const sent = life.hand(part.tensors);
+      const results = await life.call((host) => host.attribute(handle.id, layer, classIndex, sent));
+      const [activation, gradient, output] = results as [TensorOutput, TensorOutput, TensorOutput];
+      return { activation, gradient, output };
     });
   }
 

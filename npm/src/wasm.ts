@@ -46,6 +46,8 @@ export interface WasmModel {
   /** A `ModelHandle` without its number, as JSON. */
   describe(): string;
   predict(inputs: { data: TensorData; shape?: number[] | undefined }[]): Promise<TensorOutput[]>;
+  /** What a layer gives, the gradient of a class's score by it, and the model's output. */
+  attribute(layer: string, classIndex: number, inputs: Given[]): Promise<TensorOutput[]>;
   weight(name: string): Float32Array<ArrayBuffer>;
   setWeight(name: string, data: Float32Array): void;
   /** An empty name means all layers. */

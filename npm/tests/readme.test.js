@@ -89,7 +89,13 @@ test("the program of npm/README.md around networks says what it found", async ()
 });
 
 test("the program of npm/README.md that draws does", async () => {
-  const programs = blocks("npm/README.md", ["js"]).filter((code) => code.includes("striate/draw"));
+  const programs = blocks("npm/README.md", ["js"]).filter((code) => code.includes("drawBoxes("));
   assert.equal(programs.length, 1);
   assert.deepEqual(await run(programs[0]), ["drawn at 80, 480 wide"]);
+});
+
+test("the program of npm/README.md that asks where a network looks is told", async () => {
+  const programs = blocks("npm/README.md", ["js"]).filter((code) => code.includes("gradCam("));
+  assert.equal(programs.length, 1);
+  assert.deepEqual(await run(programs[0]), ["conv2d: 30 x 30"]);
 });

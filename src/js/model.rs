@@ -15,7 +15,7 @@ use crate::graph::Dims;
 use crate::layers::{Model, Row, Summary, to_fully_convolutional};
 use crate::session::{Device, Session};
 use crate::tensor::{DType, Tensor};
-use crate::train::Trainer;
+use crate::train::{Trainer, attribution};
 
 /// A model of layers on a device.
 #[wasm_bindgen(js_name = Model)]
@@ -125,6 +125,18 @@ impl BuiltModel {
             }
             let session = state.session()?;
             let inputs = convert::tensors(session.graph(), &inputs)?;
+            let outputs = session.run(&inputs).await?;
+            convert::results(session.graph(), &outputs)
+        })
+    }
+
+    /// What a layer gives, the gradient of a class's score by it, and the output: `TensorOutput[]` of `{ data, shape }[]`.
+    pub fn attribute(&self, layer: String, class: u32, inputs: Array) -> Promise {
+        self.state.promise(async move |state| {
+            let inputs = convert::given(&inputs)?.into_iter().flatten().collect::<Vec<_>>();
+            let types: Vec<_> = inputs.iter().map(Tensor::kind).collect();
+            let graph = attribution(state.model()?, &layer, class as usize, &types)?;
+            let mut session = Session::new(graph, state.device.clone())?;
             let outputs = session.run(&inputs).await?;
             convert::results(session.graph(), &outputs)
         })

@@ -4,6 +4,7 @@
 //! Losses and updates are built as ordinary ops, so that both backends run them and autodiff differentiates the losses.
 //! What a person chooses comes as Keras' JSON configuration; unknown settings are errors.
 
+mod attribution;
 pub mod augment;
 pub mod callbacks;
 mod config;
@@ -16,6 +17,7 @@ pub mod optimizers;
 pub mod schedules;
 mod trainer;
 
+pub use attribution::attribution;
 pub use config::Config;
 pub use expr::Operand;
 pub use trainer::{Batch, Compile, Logs, Trainer};

@@ -1,6 +1,7 @@
-// `striate/vision` as a typed program uses it.
-import type { Detection, Net, TensorOutput } from "striate";
-import { type ClassMap, loadVision, type Tracker, type Vision } from "striate/vision";
+// `striate/vision` and `striate/draw` as typed programs use them.
+import { type ActivationMap, type Detection, gradCam, type Model, type Net, type TensorOutput } from "striate";
+import { drawBoxes, drawHeatMap, fit, type Placement } from "striate/draw";
+import { type ClassMap, loadVision, slidingWindow, type Tracker, type Vision } from "striate/vision";
 
 export async function follow(net: Net, frames: ImageBitmap[]): Promise<number[]> {
   const vision: Vision = await loadVision({ assets: "/striate/" });
@@ -25,4 +26,18 @@ export function read(vision: Vision, outputs: TensorOutput[], picture: ImageBitm
   // @ts-expect-error: a form that there is not.
   vision.iou(map.data, map.data, { form: "yolo" });
   return vision.selectBoxes(decoded, { scale: [picture.width / 416, picture.height / 416] })[0] ?? [];
+}
+
+export async function look(model: Model, context: CanvasRenderingContext2D, picture: Float32Array): Promise<number> {
+  const map: ActivationMap = await gradCam(model, picture, { layer: "conv5", classIndex: 7 });
+  const at: Placement = fit(context.canvas, { width: 224, height: 224 }, { mode: "cover" });
+  drawHeatMap(context, map, { at, colours: "heat" });
+  drawBoxes(context, [{ label: "dog", x: 1, y: 2, width: 3, height: 4, extra: true }], {
+    at,
+    text: ({ label, extra }) => (extra ? [label, "!"] : undefined),
+  });
+  // @ts-expect-error: a scale that there is not.
+  drawHeatMap(context, map, { colours: "rainbow" });
+  const { data, shape } = await slidingWindow(model, { data: picture, shape: [224, 224, 3] }, { stride: [4, 8] });
+  return data.length + shape.length;
 }
