@@ -1,5 +1,6 @@
-//! The published networks on the CPU: real weights, real photos, and what the networks' own runtimes make of them. The checks are
-//! those of `cargo xtask outputs`, on the pictures that this repository holds. Needs the files of `cargo xtask models`.
+//! The published networks on the CPU: real weights, real photos, and what the networks' own runtimes make of them.
+//! The checks are those of `cargo xtask outputs`, on the pictures that this repository holds. Needs the files of
+//! `cargo xtask models`.
 
 #![cfg(not(target_arch = "wasm32"))]
 

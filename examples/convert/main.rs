@@ -1,5 +1,5 @@
-//! Makes safetensors of published weights, with the network beside them, as `Model.save` writes it: what a page loads needs no
-//! code of the network. `cargo xtask models` runs it.
+//! Makes safetensors of published weights, with the network beside them, as `Model.save` writes it: what a page loads
+//! needs no code of the network. `cargo xtask models` runs it.
 //!
 //! Every network takes pixels from 0 to 255, red first.
 
@@ -43,7 +43,9 @@ fn convert(arguments: &[String]) -> Result<(), String> {
         ("efficientnet-lite0", [checkpoint, names]) => {
             (torch("EfficientNetLite0", json!({}), checkpoint)?, Some(labels(names)?))
         }
-        ("mobilenetv2-features", [checkpoint]) => (torch("MobileNetV2", json!({"pooling": "avg"}), checkpoint)?, None),
+        ("mobilenetv2-features", [checkpoint]) => {
+            (torch("MobileNetV2", json!({"pooling": "avg", "input_shape": [224, 224, 3]}), checkpoint)?, None)
+        }
         ("squeezenet", [weights, names]) => (networks::squeezenet(weights)?, Some(labels(names)?)),
         ("realesr-animevideov3", [weights]) => (networks::realesr_animevideo(weights)?, None),
         ("tiny-face-detector", [manifest, weights]) => (networks::tiny_face_detector(manifest, weights)?, None),

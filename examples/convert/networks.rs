@@ -42,8 +42,8 @@ impl Chain {
     }
 }
 
-/// SqueezeNet 1.1: Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", from Keras' weights. The
-/// weights want blue first and the means of ImageNet taken off: the network does both.
+/// SqueezeNet 1.1: Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", from Keras'
+/// weights. The weights want blue first and the means of ImageNet taken off: the network does both.
 pub fn squeezenet(file: &[u8]) -> Result<Model, String> {
     let mut net = Chain::new([None, Some(227), Some(227), Some(3)]);
     // Red first here; the kernel of the first convolution is turned below.
@@ -86,8 +86,8 @@ const ENLARGED: usize = 4;
 const CHANNELS: usize = 64;
 const MIDDLE: usize = 16;
 
-/// realesr-animevideov3 (Wang et al. 2021, "Real-ESRGAN"): convolutions and slopes one behind the other; 48 channels become 4 x 4
-/// pixels, added to the picture enlarged by repetition. Any size; pixels from 0 to 255 at both ends.
+/// realesr-animevideov3 (Wang et al. 2021, "Real-ESRGAN"): convolutions and slopes one behind the other; 48 channels
+/// become 4 x 4 pixels, added to the picture enlarged by repetition. Any size; pixels from 0 to 255 at both ends.
 pub fn realesr_animevideo(file: &[u8]) -> Result<Model, String> {
     let mut net = Chain::new([None, None, None, Some(3)]);
     let scaled = net.add("rescaling", "Rescaling", json!({"scale": 1.0 / 255.0}));
@@ -135,8 +135,8 @@ pub fn realesr_animevideo(file: &[u8]) -> Result<Model, String> {
     Ok(model)
 }
 
-/// The tiny face detector of face-api.js: separable convolutions and the head of YOLOv2 (Redmon & Farhadi 2016), five anchors.
-/// `striate::vision::faces` reads its output.
+/// The tiny face detector of face-api.js: separable convolutions and the head of YOLOv2 (Redmon & Farhadi 2016), five
+/// anchors. `striate::vision::faces` reads its output.
 pub fn tiny_face_detector(manifest: &[u8], values: &[u8]) -> Result<Model, String> {
     let mut net = Chain::new([None, Some(416), Some(416), Some(3)]);
     let means = [117.001, 114.697, 97.404].map(|mean: f64| -mean / 255.0);

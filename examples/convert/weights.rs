@@ -17,8 +17,8 @@ pub fn ncnn_floats(rest: &mut &[u8], count: usize) -> Result<Vec<f32>, String> {
     Ok(take(rest, 4 * count)?.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
-/// The next convolution: a mark, its kernel in half precision (outputs, inputs, rows, columns), its bias. The kernel comes out as
-/// rows, columns, inputs, outputs.
+/// The next convolution: a mark, its kernel in half precision (outputs, inputs, rows, columns), its bias. The kernel
+/// comes out as rows, columns, inputs, outputs.
 pub fn ncnn_conv(rest: &mut &[u8], outputs: usize, inputs: usize, size: usize) -> Result<(Tensor, Tensor), String> {
     let mark = take(rest, 4)?;
     if mark != HALF.to_le_bytes() {

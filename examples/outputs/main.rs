@@ -1,7 +1,9 @@
-//! Runs the published networks in `vendor/` on pictures with expected outputs, on every backend: `cargo xtask outputs DIR`.
+//! Runs the published networks in `vendor/` on pictures with expected outputs, on every backend: `cargo xtask outputs
+//! DIR`.
 //!
-//! The folder holds a file for each network with what its own runtime made of each picture. Pictures are looked for in
-//! `tests/data/images` and `target/models/pictures`; a picture or network that is not there counts as that, never as passed.
+//! The folder holds a file for each network with what its own runtime made of each picture. Pictures are looked for
+//! in `tests/data/images` and `target/models/pictures`; a picture or network that is not there counts as that, never
+//! as passed.
 
 mod networks;
 mod picture;

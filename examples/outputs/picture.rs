@@ -45,7 +45,8 @@ impl Picture {
         [(self.width as f64 - side) / 2.0, (self.height as f64 - side) / 2.0, side, side]
     }
 
-    /// A window resized to `height` x `width`, pixels 0 to 255: bilinear, half-pixel centres, edges clamped, no antialias.
+    /// A window resized to `height` x `width`, pixels 0 to 255: bilinear, half-pixel centres, edges clamped, no
+    /// antialias.
     pub fn bilinear(&self, height: usize, width: usize, [x0, y0, w, h]: [f64; 4]) -> Vec<f32> {
         let taps = |from: f64, length: f64, count: usize, size: usize| -> Vec<(usize, usize, f64)> {
             let tap = |i: usize| {

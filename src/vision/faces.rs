@@ -19,8 +19,8 @@ const MOST_CANDIDATES: usize = 1000;
 pub const DEFAULT_OPTIONS: DetectOptions =
     DetectOptions { score_threshold: 0.3, iou_threshold: 0.4, max_detections: 100 };
 
-/// A picture (`rgba`, `[width, height]`) as the network wants it: in the left upper corner of a square, the rest black, as
-/// `[1, size, size, 3]` with pixels 0 to 255.
+/// A picture (`rgba`, `[width, height]`) as the network wants it: in the left upper corner of a square, the rest
+/// black, as `[1, size, size, 3]` with pixels 0 to 255.
 pub fn input(rgba: &[u8], [width, height]: [usize; 2], size: usize) -> Result<Tensor> {
     let side = width.max(height);
     let bytes = side.checked_mul(side).and_then(|n| n.checked_mul(4)).filter(|&n| n <= isize::MAX as usize);
@@ -40,8 +40,8 @@ pub fn input(rgba: &[u8], [width, height]: [usize; 2], size: usize) -> Result<Te
     Tensor::f32([1, size, size, 3], out)
 }
 
-/// The faces in the network's output `[1, n, n, 25]`, best first, in pixels of a picture of `[width, height]` that went in as
-/// [`input`] lays it out.
+/// The faces in the network's output `[1, n, n, 25]`, best first, in pixels of a picture of `[width, height]` that
+/// went in as [`input`] lays it out.
 pub fn decode(head: &Tensor, image: [usize; 2], options: &DetectOptions) -> Result<Vec<Detection>> {
     let [batch, rows, columns, _] = head.shape().dims("[1, rows, columns, 25]")?;
     if batch != 1 || rows != columns || rows == 0 {

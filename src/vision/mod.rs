@@ -1,6 +1,6 @@
-//! From pictures to networks and from their outputs to what a picture shows: resizing, boxes and their heads, class maps,
-//! faces, poses, lines of text,
-//! tracks over frames, the detectors known by name, labels, and how good all of it is.
+//! From pictures to networks and from their outputs to what a picture shows: resizing, boxes and their heads, class
+//! maps, faces, poses, lines of text, tracks over frames, the detectors known by name, labels, and how good all of it
+//! is.
 
 pub mod anchors;
 pub mod assignment;
@@ -187,8 +187,8 @@ fn floats<'a>(outputs: &'a [Tensor], index: usize, shape: &[usize]) -> Result<&'
     output.as_f32()
 }
 
-/// Turns candidates into detections: the best `most`, overlaps removed, edges scaled by factors of x and y. Candidates that are
-/// no numbers are left out.
+/// Turns candidates into detections: the best `most`, overlaps removed, edges scaled by factors of x and y.
+/// Candidates that are no numbers are left out.
 pub fn select(
     mut candidates: Vec<boxes::Candidate>,
     most: usize,

@@ -1,7 +1,8 @@
-//! NanoDet (RangiLyu 2020), 80 COCO classes: no anchors; each cell of three grids says how far its box's edges are, as a
-//! distribution over whole cells (Li et al. 2020, "Generalized focal loss").
+//! NanoDet (RangiLyu 2020), 80 COCO classes: no anchors; each cell of three grids says how far its box's edges are,
+//! as a distribution over whole cells (Li et al. 2020, "Generalized focal loss").
 //!
-//! The published file counts channels first and wants blue first: [`head_graph`] lets it take pictures as all others do.
+//! The published file counts channels first and wants blue first: [`head_graph`] lets it take pictures as all others
+//! do.
 
 use super::boxes::{Candidate, Rect};
 use super::{DetectOptions, Detection, InputSpec, floats, select};
@@ -138,8 +139,8 @@ mod tests {
     use crate::reference;
     use crate::vision::Detector;
 
-    /// A network of this kind without any weights: every output is a part of the picture's first values, in an order that is not
-    /// the decoder's.
+    /// A network of this kind without any weights: every output is a part of the picture's first values, in an order
+    /// that is not the decoder's.
     fn network() -> Graph {
         let mut graph = Graph::new();
         let x = graph.input("input_1", DType::F32, vec![Some(1), Some(3), Some(64), Some(64)]);
@@ -185,7 +186,8 @@ mod tests {
         let zeros = |cells: usize, channels| Tensor::f32([1, cells, channels], vec![0.0; cells * channels]).unwrap();
         let mut outputs: Vec<Tensor> =
             [80, 44].into_iter().flat_map(|channels| [64, 16, 4].map(|cells| zeros(cells, channels))).collect();
-        // In the grid of 4 x 4, row 1, column 2: a dog. Left 0 or 2 cells, each as likely; top 3; right and bottom evenly 5.
+        // In the grid of 4 x 4, row 1, column 2: a dog. Left 0 or 2 cells, each as likely; top 3; right and bottom
+        // evenly 5.
         let mut scores = vec![0.0; 16 * 80];
         scores[6 * 80 + 16] = 0.75;
         let mut edges = vec![0.0; 16 * 44];

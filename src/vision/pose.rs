@@ -39,8 +39,8 @@ pub struct Keypoint {
     pub y: f32,
 }
 
-/// One person's parts from PoseNet (Papandreou et al. 2018): for each part the highest cell of its map of logits
-/// `[1, rows, columns, parts]`, shifted by `offsets` `[1, rows, columns, 2 * parts]` (all y, then all x, in pixels of the
+/// One person's parts from PoseNet (Papandreou et al. 2018): for each part the highest cell of its map of logits `[1,
+/// rows, columns, parts]`, shifted by `offsets` `[1, rows, columns, 2 * parts]` (all y, then all x, in pixels of the
 /// network's input of `[height, width]`). `image` is the picture's `[width, height]`, stretched to that input.
 pub fn single_pose(heat: &Tensor, offsets: &Tensor, input: [usize; 2], image: [usize; 2]) -> Result<Vec<Keypoint>> {
     let [batch, rows, columns, parts] = heat.shape().dims("[1, rows, columns, parts]")?;

@@ -1,5 +1,5 @@
-//! Lines of text from a map of probabilities: "Real-time scene text detection with differentiable binarization" (Liao et al.
-//! 2020), with upright boxes round connected pixels.
+//! Lines of text from a map of probabilities: "Real-time scene text detection with differentiable binarization" (Liao
+//! et al. 2020), with upright boxes round connected pixels.
 
 use super::boxes::{Candidate, Rect};
 use super::{DetectOptions, Detection, select};
@@ -27,8 +27,8 @@ impl Default for TextOptions {
     }
 }
 
-/// Boxes round the lines of text in a map `[1, rows, columns, 1]` (or `[1, 1, rows, columns]`) of probabilities, best first, in
-/// pixels of a picture of `[width, height]` that was stretched to the map. Their `class` is 0.
+/// Boxes round the lines of text in a map `[1, rows, columns, 1]` (or `[1, 1, rows, columns]`) of probabilities, best
+/// first, in pixels of a picture of `[width, height]` that was stretched to the map. Their `class` is 0.
 pub fn lines(map: &Tensor, image: [usize; 2], options: &TextOptions) -> Result<Vec<Detection>> {
     let [rows, columns] = match *map.shape().as_slice() {
         [1, rows, columns, 1] | [1, 1, rows, columns] if rows * columns > 0 => [rows, columns],

@@ -1,8 +1,8 @@
 //! PyTorch's checkpoints: tensors by name, and which weight of the [`zoo`](crate::zoo)'s networks each is.
 //!
-//! [`read`] takes a `state_dict` out of a `.pt` or `.pth` file: a zip archive (PyTorch 1.6 and later) or the older sequence of
-//! pickles. [`network`] builds a network of the zoo as torchvision or timm have it and fills it, from such a file or from
-//! [`safetensors`](super::safetensors) with the same names:
+//! [`read`] takes a `state_dict` out of a `.pt` or `.pth` file: a zip archive (PyTorch 1.6 and later) or the older
+//! sequence of pickles. [`network`] builds a network of the zoo as torchvision or timm have it and fills it, from
+//! such a file or from [`safetensors`](super::safetensors) with the same names:
 //!
 //! ```no_run
 //! # fn main() -> striate::Result<()> {
@@ -44,8 +44,8 @@ const WITHIN: [&str; 6] = ["state_dict", "model_state_dict", "model", "params_em
 const MOST_SHARED: usize = 4;
 const MOST_AXES: usize = 8;
 
-/// Reads the `state_dict` of a checkpoint. Half precision is widened, doubles and 64-bit integers are narrowed (an integer
-/// that does not fit is an error). What is no tensor is passed over.
+/// Reads the `state_dict` of a checkpoint. Half precision is widened, doubles and 64-bit integers are narrowed (an
+/// integer that does not fit is an error). What is no tensor is passed over.
 pub fn read(file: &[u8]) -> Result<StateDict> {
     if file.starts_with(zip::SIGNATURE) {
         return archived(file);

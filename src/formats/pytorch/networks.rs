@@ -37,13 +37,14 @@ const DEVIATION: [f64; 3] = [0.229, 0.224, 0.225];
 /// The tensors of the layers, by layer and parameter.
 type Layers<'a> = BTreeMap<String, BTreeMap<&'a str, &'a Tensor>>;
 
-/// The network `name` of the [`zoo`] as torchvision or timm have it (borders, strides, constants of normalisation differ from
-/// Keras'), with the weights of a `state_dict`. `options` are the zoo's. Without a classifier among the tensors the network
-/// ends in its features, and `classes` follow from the tensors. Unless `include_preprocessing` is false, the network takes
-/// pixels from 0 to 255, red first.
+/// The network `name` of the [`zoo`] as torchvision or timm have it (borders, strides, constants of normalisation
+/// differ from Keras'), with the weights of a `state_dict`. `options` are the zoo's. Without a classifier among the
+/// tensors the network ends in its features, and `classes` follow from the tensors. Unless `include_preprocessing` is
+/// false, the network takes pixels from 0 to 255, red first.
 ///
 /// EfficientNet-Lite0 with names like `_conv_stem` is TensorFlow's own (SAME borders); with timm's names it is timm's
-/// `efficientnet_lite0`. (`tf_efficientnet_lite0` has the same names but TensorFlow's borders: it is not for this function.)
+/// `efficientnet_lite0`. (`tf_efficientnet_lite0` has the same names but TensorFlow's borders: it is not for this
+/// function.)
 pub fn network(name: &str, options: &Json, tensors: &[(String, Tensor)]) -> Result<Model> {
     let family = Family::of(name, tensors.iter().map(|(name, _)| name.as_str()));
     let family = family.ok_or_else(|| Error::mismatch("no weights of PyTorch are read", NETWORKS.join(", "), name))?;
@@ -133,7 +134,8 @@ fn move_strides(list: &mut [Json]) {
     }
 }
 
-/// Windows that move by two pixels get the same border on all sides: TensorFlow puts an odd pixel to the right and below.
+/// Windows that move by two pixels get the same border on all sides: TensorFlow puts an odd pixel to the right and
+/// below.
 fn make_symmetric(list: &mut Vec<Json>) {
     let mut at = 0;
     while at < list.len() {

@@ -1,9 +1,9 @@
 //! The part of Python's pickles that PyTorch's checkpoints are made of.
 //!
-//! A pickle is a program for a small stack machine which in Python may call anything. Here it builds plain values, and
-//! nothing is called: of the names it may mention, the few that stand for tensors and their storages are known, every other
-//! one is an error. Values lie in flat lists and refer to each other by index, so that neither depth nor sharing costs more
-//! than the file's own length.
+//! A pickle is a program for a small stack machine which in Python may call anything. Here it builds plain values,
+//! and nothing is called: of the names it may mention, the few that stand for tensors and their storages are known,
+//! every other one is an error. Values lie in flat lists and refer to each other by index, so that neither depth nor
+//! sharing costs more than the file's own length.
 
 use std::collections::HashMap;
 
@@ -234,7 +234,8 @@ impl<'a> Machine<'a, '_> {
                 self.heap.dicts[dict].extend(pairs.iter().map(|&[key, value]| (key, value)));
                 return Ok(None);
             }
-            // BUILD: attributes of the object (of a state_dict, the versions of its modules), which say nothing about tensors.
+            // BUILD: attributes of the object (of a state_dict, the versions of its modules), which say nothing about
+            // tensors.
             b'b' => return self.pop().map(|_| None),
             // BINPERSID
             b'Q' => {

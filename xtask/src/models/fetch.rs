@@ -20,7 +20,8 @@ pub fn python() -> Option<String> {
     ["python3", "python", "py"].iter().find(works).map(|name| name.to_string())
 }
 
-/// The content of these files of a package, in their order. The package is downloaded unless all of them are in the cache.
+/// The content of these files of a package, in their order. The package is downloaded unless all of them are in the
+/// cache.
 pub fn files(package: Package, names: &[&str], python: Option<&str>) -> Result<Vec<Vec<u8>>> {
     let folder = cache().join("packages").join(package.folder());
     let place = |name: &str| folder.join("files").join(name);
