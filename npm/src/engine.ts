@@ -2,6 +2,7 @@ import type { HostOptions } from "./begin.js";
 import { aborted, failure, throwIfAborted } from "./errors.js";
 import type { Loaded } from "./held.js";
 import type { NetHandle } from "./host.js";
+import { type Inspection, type InspectOptions, inspect } from "./inspect.js";
 import type { LoadModelOptions } from "./keras/types.js";
 import type { Layer, SymbolicTensor, SymbolicTensors } from "./layers/tensor.js";
 import { Life } from "./life.js";
@@ -110,6 +111,17 @@ export class Engine extends EventTarget {
     const work = this.open(source, options);
     const drop = () => void work.then(({ life, handle }) => life.free(handle.id)).catch(() => {});
     return new Net(this, source, options, await raceAbort(work, options.signal, "loading", drop));
+  }
+
+  /**
+   * Tells what is in a model, and whether it will run, before its weights are fetched: of TensorFlow.js models only the
+   * `model.json` is, of ONNX with external data only the `.onnx`; all others are one file. Reads what {@link Engine.load},
+   * {@link Engine.loadModel} and `loadWeights` read and says which of them to call. With the option `cache` nothing is fetched
+   * twice.
+   */
+  inspect(source: ModelSource, options: InspectOptions = {}): Promise<Inspection> {
+    const { signal } = options;
+    return raceAbort(inspect(this.start(), source, options), signal, "inspect");
   }
 
   /**

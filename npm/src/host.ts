@@ -3,6 +3,7 @@ import { type Begun, begin, beginBeside, type HostOptions } from "./begin.js";
 import { type ErrorFields, failure, fieldsOf } from "./errors.js";
 import { joinWeights } from "./files.js";
 import { BITMAP, close, type Frame, PixelReader } from "./image.js";
+import type { Looked, LookedKeras } from "./inspect.js";
 import { KerasFiles } from "./keras/host.js";
 import type { KerasBytes } from "./keras/source.js";
 import type { CustomLayer, LoadedWeights, LoadWeightsOptions, SaveFormat, StandIn } from "./keras/types.js";
@@ -127,6 +128,29 @@ export class Host {
         if (!isTrap(error)) net.free();
         throw error;
       }
+    });
+  }
+
+  /** Looks into a model file. */
+  inspect(format: ModelFormat, model: Uint8Array, { outputs, inputShapes }: Importing): Promise<Reply<Looked>> {
+    return this.#reply(async () => {
+      const { wasm } = await this.#side("files");
+      if (!wasm.inspect) throw failure("internal", "the binary for files does not inspect");
+      return wasm.inspect(format, model, outputs, inputShapes && JSON.stringify(inputShapes));
+    });
+  }
+
+  /** Looks into one of Keras' files: builds its network, without the weights, and lets go of it. */
+  inspectKeras(file: KerasBytes): Promise<Reply<LookedKeras>> {
+    return this.#reply(async () => {
+      this.#keras ??= new KerasFiles(this.#options.assets);
+      const builder = await this.#builder();
+      return this.#keras.inspect(file, (json) => {
+        const model = builder.build(json);
+        const { inputs, outputs } = describe(model);
+        model.free();
+        return { inputs, outputs };
+      });
     });
   }
 

@@ -31,6 +31,7 @@ export { type ActivationMap, type ActivationMapOptions, cam, gradCam } from "./e
 export { type Features, features } from "./features.js";
 export { MAX_PIXELS } from "./image.js";
 export * as initializers from "./initializers.js";
+export type { Inspection, InspectOptions, Unsupported } from "./inspect.js";
 export type {
   CustomLayers,
   LoadedWeights,

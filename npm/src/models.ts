@@ -123,11 +123,16 @@ function isOnnx([tag, version = 0, next = 0]: Uint8Array): boolean {
   return tag === 0x08 && version > 0 && version < 0x80 && [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42].includes(next);
 }
 
-/** Tells the format by the content. */
+/** The format of a file by how it begins; `"tfjs"` is any JSON. */
+export function recognise(bytes: Uint8Array): ModelFormat | undefined {
+  const head = headOf(bytes);
+  return head.slice(4, 8) === "TFL3" ? "tflite" : isJson(head) ? "tfjs" : isOnnx(bytes) ? "onnx" : undefined;
+}
+
+/** As {@link recognise}; what is no model, or not of the format asked for, is an error. */
 function sniff(bytes: Uint8Array, format: ModelFormat | undefined, name: string): ModelFormat {
   const head = headOf(bytes);
-  const found: ModelFormat | undefined =
-    head.slice(4, 8) === "TFL3" ? "tflite" : isJson(head) ? "tfjs" : isOnnx(bytes) ? "onnx" : undefined;
+  const found = recognise(bytes);
   if (format && found && format !== found) {
     throw failure("invalid", `${name} is not of the format asked for`, { expected: format, received: found });
   }

@@ -1,5 +1,6 @@
 // What the WebAssembly side exports (`src/js/` of the crate), and how its binary is found and loaded.
 
+import type { Looked } from "./inspect.js";
 import { type Files, start } from "./start.js";
 import type {
   AdapterInfo,
@@ -135,6 +136,8 @@ export interface Wasm<E extends Edition = Edition> {
   Augmenter?: new (
     json: string,
   ) => WasmAugmenter;
+  /** Likewise. `model` is the `model.json`, TFLite or ONNX file; `inputShapes` are dimensions by name, as JSON. */
+  inspect?(format: string, model: Uint8Array, outputs: string[] | undefined, inputShapes: string | undefined): Looked;
   Runtime: {
     /** Not in the `webgpu` binary. */
     cpu?(): Runtimes[E];

@@ -65,6 +65,15 @@ test("README.md has one JavaScript program, and it finds the astronaut", async (
   assert.doesNotMatch(logged.join("\n"), /thrown/);
 });
 
+test("the program of npm/README.md that looks into a model finds a detector", async () => {
+  const programs = blocks("npm/README.md", ["js"]).filter((code) => code.includes("engine.inspect("));
+  assert.equal(programs.length, 1);
+  const logged = await run(programs[0]);
+  assert.match(logged[0], /^tflite for load\(\), \d{7} parameters, 0 bytes to fetch$/);
+  assert.match(logged[1], /^\d\d convolutions; SSD-MobileNetV2/);
+  assert.deepEqual(logged.slice(2), ["true"]);
+});
+
 test("the program of npm/README.md that trains learns its bars", async () => {
   const programs = blocks("npm/README.md", ["js"]).filter((code) => code.includes("net.fit("));
   assert.equal(programs.length, 1);

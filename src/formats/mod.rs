@@ -7,6 +7,7 @@
 //! the offset. Layouts are converted once, here: images are NHWC and kernels HWIO from then on.
 
 mod half;
+mod inspect;
 #[cfg(all(feature = "keras", not(target_arch = "wasm32")))]
 pub mod keras;
 mod lower;
@@ -17,6 +18,8 @@ pub mod pytorch;
 pub mod safetensors;
 pub mod tfjs;
 pub mod tflite;
+
+pub use inspect::{Declared, Inspection, Refusal, inspect};
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 use wasm_bindgen::JsValue;
 
 use crate::error::{Error, Result};
+use crate::formats::Declared;
 use crate::graph::{Graph, Input, Output, Types};
 use crate::tensor::{DType, TensorType};
 
@@ -23,6 +24,14 @@ pub fn inputs(graph: &Graph) -> Result<JsValue> {
         shape: input.dims.clone(),
     };
     infos(graph.inputs().iter().map(info).collect())
+}
+
+/// `TensorInfo[]` of what a file says; the shape is empty where it does not.
+pub fn of_file(list: &[Declared]) -> Result<JsValue> {
+    fn info(Declared { name, dtype, dims }: &Declared) -> Info<'_> {
+        Info { name, dtype: dtype.name(), shape: dims.clone() }
+    }
+    infos(list.iter().map(info).collect())
 }
 
 /// `TensorInfo[]` for the outputs: dimensions that follow the inputs' open ones are open too, and the shape is empty

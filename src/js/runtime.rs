@@ -58,6 +58,9 @@ impl Runtime {
     }
 }
 
+#[cfg(feature = "files")]
+pub(super) use files::shapes;
+
 /// Model files.
 #[cfg(feature = "files")]
 mod files {
@@ -86,7 +89,7 @@ mod files {
             input_shapes: Option<String>,
         ) -> Result<Net, JsValue> {
             let import = || {
-                let input_shapes = input_shapes.map_or(Ok(BTreeMap::new()), |json| shapes(&json))?;
+                let input_shapes = shapes(input_shapes)?;
                 self.import(format, model, weights, ImportOptions { outputs, input_shapes, ..ImportOptions::default() })
             };
             import().map_err(|e| convert::error(&e))
@@ -113,14 +116,15 @@ mod files {
         }
     }
 
-    /// Dimensions by name.
-    fn shapes(json: &str) -> Result<BTreeMap<String, Vec<usize>>> {
+    /// Dimensions by name, of JSON if there is any.
+    pub fn shapes(json: Option<String>) -> Result<BTreeMap<String, Vec<usize>>> {
+        let Some(json) = json else { return Ok(BTreeMap::new()) };
         let size = |size: &serde_json::Value| size.as_u64().and_then(|size| usize::try_from(size).ok());
         let shape = |(name, sizes): (String, serde_json::Value)| {
             let sizes = sizes.as_array().and_then(|sizes| sizes.iter().map(size).collect());
             Ok((name.clone(), sizes.ok_or_else(|| Error::invalid("a shape is a list of whole numbers").at(name))?))
         };
-        match convert::parse(json)? {
+        match convert::parse(&json)? {
             serde_json::Value::Object(map) => map.into_iter().map(shape).collect(),
             _ => Err(Error::invalid("`inputShapes` are lists of whole numbers by the inputs' names")),
         }

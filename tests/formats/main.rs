@@ -2,6 +2,7 @@
 
 mod flatbuffer;
 mod hostile;
+mod inspect;
 #[cfg(feature = "onnx")]
 mod onnx;
 mod quantised;

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
-use striate::formats::{ImportOptions, Imported, keras, onnx, pytorch, safetensors, tfjs, tflite};
+use striate::formats::{self, Format, ImportOptions, Imported, keras, onnx, pytorch, safetensors, tfjs, tflite};
 use striate::graph::{Graph, Source};
 use striate::plan::Plan;
 use striate::session::{Device, Session};
@@ -63,11 +63,13 @@ pub const FORMATS: &[(&str, Survives)] = &[
 pub fn onnx(file: &[u8]) {
     let _ = onnx::inspect(file);
     let _ = onnx::read_tensor(file);
+    inspected(Format::Onnx, file, file.len());
     imported(file, || onnx::import(file, &ImportOptions::default()));
 }
 
 /// A TensorFlow Lite file.
 pub fn tflite(file: &[u8]) {
+    inspected(Format::Tflite, file, file.len());
     imported(file, || tflite::import(file, &ImportOptions::default()));
 }
 
@@ -81,6 +83,7 @@ pub fn tfjs(file: &[u8]) {
     }
     let mut weights = weights.to_vec();
     weights.resize(bytes, 0);
+    inspected(Format::TfjsJson, json, json.len() + bytes);
     imported(&[json, &weights].concat(), || tfjs::import(json, &weights, &ImportOptions::default()));
 }
 
@@ -148,6 +151,22 @@ fn imported(file: &[u8], import: impl FnOnce() -> Result<Imported>) {
     if let Ok(imported) = imported {
         planned(imported.graph);
     }
+}
+
+/// A look at all nodes, which must find something where the import does not go.
+fn inspected(format: Format, file: &[u8], size: usize) {
+    let options = ImportOptions::default();
+    let (most, look) = peak(|| formats::inspect(format, file, &options));
+    let declared =
+        |look: &formats::Inspection| look.graph.as_ref().map_or(0, constants).saturating_add(look.weight_bytes);
+    within(size, look.as_ref().map_or(0, declared).min(1 << 30), most);
+    let refused = match format {
+        Format::Onnx => onnx::import(file, &options).is_err(),
+        Format::Tflite => tflite::import(file, &options).is_err(),
+        Format::TfjsJson => return,
+    };
+    let said = look.is_ok_and(|look| look.unsupported.is_empty() && look.files.is_empty());
+    assert!(!(refused && said), "a file that cannot be imported looks sound");
 }
 
 fn constants(graph: &Graph) -> usize {

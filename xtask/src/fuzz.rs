@@ -60,7 +60,9 @@ pub fn task(arguments: &[String]) -> Result {
         if *format == "layers" {
             layers_seeds(&proc::root().join("tests/data/golden-models/models"))?;
         }
-        table.push((format, fuzz(format, minutes)?));
+        let (executions, found) = fuzz(format, minutes)?;
+        println!("  {executions} executions, {found} findings");
+        table.push((format, (executions, found)));
     }
     println!("\n{:12} {:>8} {:>14} {:>9}", "format", "minutes", "executions", "findings");
     let mut findings = 0;

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
-use crate::hdf5::{self, Group};
+use crate::hdf5::{self, Group, Member};
 use crate::numbers::{self, Number};
 use crate::tfjs::Manifest;
 use crate::zip::{self, Archive};
@@ -108,6 +108,15 @@ impl ModelFile {
 
     /// Reads a TensorFlow.js layers model: `model.json`, and its weight files one behind the other.
     pub fn tfjs(model_json: &[u8], weights: Vec<u8>) -> Result<ModelFile> {
+        ModelFile::read_tfjs(model_json, Some(weights))
+    }
+
+    /// Reads a `model.json` alone: what network it is, and what weights belong to it, but none of their numbers.
+    pub fn sketch(model_json: &[u8]) -> Result<ModelFile> {
+        ModelFile::read_tfjs(model_json, None)
+    }
+
+    fn read_tfjs(model_json: &[u8], weights: Option<Vec<u8>>) -> Result<ModelFile> {
         let model = json("model.json", model_json)?;
         let topology = model.get("modelTopology").filter(|t| t.is_object());
         let topology = topology.ok_or_else(|| Error::invalid("model.json has no modelTopology"))?;
@@ -118,8 +127,10 @@ impl ModelFile {
         // What TensorFlow.js wrote itself is Keras 2's in all that matters.
         let version = topology.get("keras_version").and_then(Json::as_str).unwrap_or("2").to_string();
         let manifest = Manifest::read(&model)?;
-        manifest.check(weights.len())?;
-        let store = Store::Flat { bytes: weights, tensors: manifest.tensors };
+        if let Some(weights) = &weights {
+            manifest.check(weights.len())?;
+        }
+        let store = Store::Flat { bytes: weights.unwrap_or_default(), tensors: manifest.tensors };
         Ok(ModelFile { format: Format::Names, config: Some(config), keras_version: Some(version), store })
     }
 
@@ -182,6 +193,27 @@ impl ModelFile {
             _ => Err(gone()),
         };
         values.map_err(|e| e.at(&stored.name))
+    }
+
+    /// Elements of all weights, and their bytes as they are stored. What an optimizer kept beside them does not count.
+    pub fn totals(&self) -> (usize, usize) {
+        let add = |(n, bytes): (usize, usize), elements: usize, size: usize| {
+            (n.saturating_add(elements), bytes.saturating_add(elements.saturating_mul(size)))
+        };
+        let count = |shape: &[usize]| shape.iter().fold(1usize, |n, &d| n.saturating_mul(d));
+        if let Store::Flat { tensors, .. } = &self.store {
+            return tensors.iter().fold((0, 0), |sum, t| add(sum, count(&t.shape), t.number.size()));
+        }
+        let top = self.group().map_or(&[][..], |group| &group.members);
+        let kept = top.iter().filter(|(name, _)| !name.starts_with("optimizer"));
+        let (mut sum, mut open) = ((0, 0), kept.map(|(_, member)| member).collect::<Vec<_>>());
+        while let Some(member) = open.pop() {
+            match member {
+                Member::Group(group) => open.extend(group.members.iter().map(|(_, member)| member)),
+                Member::Array(array) => sum = add(sum, count(&array.shape), array.element_bytes()),
+            }
+        }
+        sum
     }
 
     /// The group with the weights.

@@ -75,6 +75,24 @@ impl KerasFile {
         Ok(KerasFile { file, assigned: Assigned::default() })
     }
 
+    /// Opens the `model.json` of a TensorFlow.js layers model alone: its weights have no numbers.
+    pub fn sketch(model_json: &[u8]) -> std::result::Result<KerasFile, JsValue> {
+        let file = ModelFile::sketch(model_json).map_err(thrown)?;
+        Ok(KerasFile { file, assigned: Assigned::default() })
+    }
+
+    /// Whether there is a network in it, and not only weights.
+    #[wasm_bindgen(js_name = hasModel)]
+    pub fn has_model(&self) -> bool {
+        self.file.config().is_some()
+    }
+
+    /// Elements of all weights, and their bytes.
+    pub fn totals(&self) -> Vec<f64> {
+        let (elements, bytes) = self.file.totals();
+        vec![elements as f64, bytes as f64]
+    }
+
     /// The layers of these classes in the file's network, as JSON: `{class, config}[]`.
     pub fn layers(&self, classes: Vec<String>) -> std::result::Result<String, JsValue> {
         let found = std::cell::RefCell::new(Vec::new());

@@ -2,6 +2,7 @@
 // the numbers of weights.
 
 import { failure, fieldsOf } from "../errors.js";
+import type { LookedKeras } from "../inspect.js";
 import { isTrap } from "../traps.js";
 import type { WasmModel } from "../wasm.js";
 import { type KerasFile, type KerasModule, loadModule } from "./module.js";
@@ -61,6 +62,24 @@ export class KerasFiles {
     }, this.#files.get(id)?.name);
   }
 
+  /** Looks into a file; `build` has the engine build its network and tells the inputs and outputs. */
+  inspect(
+    { name, bytes, json }: KerasBytes,
+    build: (json: string) => Pick<LookedKeras, "inputs" | "outputs">,
+  ): Promise<LookedKeras> {
+    return this.#work(({ KerasFile }) => {
+      const file = json ? KerasFile.sketch(json) : KerasFile.open(bytes);
+      try {
+        const [parameters = 0, weightBytes = 0] = file.totals();
+        const hasModel = file.hasModel();
+        const found = { parameters, weightBytes, hasModel, operators: [], unsupported: [], inputs: [], outputs: [] };
+        return hasModel ? { ...found, ...lookAtLayers(file, build) } : found;
+      } finally {
+        file.free();
+      }
+    }, name);
+  }
+
   /** Writes a network. */
   save(model: WasmModel, format: SaveFormat): Promise<{ name: string; data: Uint8Array<ArrayBuffer> }[]> {
     const { json, weights } = describe(model);
@@ -111,6 +130,60 @@ export class KerasFiles {
       this.#files.clear();
       this.#module = undefined;
       throw failure("resource", `out of memory while a file was read or written (${thrown.message})`);
+    }
+  }
+}
+
+/** Layers of the engine's JSON, those of nested models too. */
+interface LayerJson {
+  name: string;
+  class?: string;
+  config?: { layers?: LayerJson[] };
+}
+
+/** Layers with a class, wherever they are; a model in a model counts as one besides. */
+function layersOf(list: LayerJson[]): LayerJson[] {
+  return list.flatMap((layer) => (layer.class ? [layer, ...layersOf(layer.config?.layers ?? [])] : []));
+}
+
+/** What stands for a class that the engine does not know, so that the others can be looked at. */
+const ANYTHING = { class: "Activation", config: { activation: "linear" } };
+
+/** The layers of a network, all those that the engine does not know, and (if it knows all) the inputs and outputs. */
+function lookAtLayers(
+  file: KerasFile,
+  build: (json: string) => Pick<LookedKeras, "inputs" | "outputs">,
+): Pick<LookedKeras, "operators" | "unsupported" | "inputs" | "outputs"> {
+  const all = layersOf(JSON.parse(file.model("[]")).layers ?? []);
+  const counts = new Map<string, number>();
+  for (const { class: name = "" } of all) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const operators = [...counts];
+  const unsupported: LookedKeras["unsupported"] = [];
+  const standIns: StandIn[] = [];
+  // Each round finds a class at least, so there are no more rounds than classes.
+  for (;;) {
+    try {
+      const { inputs, outputs } = build(file.model(JSON.stringify(standIns)));
+      const known = unsupported.length === 0;
+      return { operators, unsupported, inputs, outputs: known ? outputs : [] };
+    } catch (thrown) {
+      if (isTrap(thrown)) throw thrown;
+      const { code, message, layer } = fieldsOf(thrown);
+      const found = all.find(({ name }) => name === layer || layer?.endsWith(`/${name}`));
+      const before = unsupported.some(({ operator }) => operator === found?.class);
+      // A stand-in has another shape than what it stands for: that says nothing.
+      if (unsupported.length > 0 && (code !== "unsupported" || before || !found)) {
+        return { operators, unsupported, inputs: [], outputs: [] };
+      }
+      if (code === "internal" || code === "resource") throw thrown;
+      const alike = all.filter((one) => found && one.class === found.class);
+      if (!found || code !== "unsupported") {
+        unsupported.push({ layer: layer ?? "", operator: found?.class ?? "", reason: message });
+        return { operators, unsupported, inputs: [], outputs: [] };
+      }
+      for (const one of alike) unsupported.push({ layer: one.name, operator: one.class ?? "", reason: message });
+      const configs = JSON.parse(file.layers([found.class ?? ""])) as CustomLayer[];
+      standIns.push(...configs.map((config) => ({ ...config, by: ANYTHING })));
     }
   }
 }

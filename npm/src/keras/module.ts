@@ -4,6 +4,10 @@ import { type Files, start } from "../wasm.js";
 
 /** An open file. */
 export interface KerasFile {
+  /** There is a network in it, and not only weights. */
+  hasModel(): boolean;
+  /** Elements of all weights, and their bytes. */
+  totals(): Float64Array;
   /** Layers of these classes in the file's network, as JSON: {@link CustomLayer}`[]`. */
   layers(classes: string[]): string;
   /** The file's network as the engine's JSON; `standIns` are JSON of {@link StandIn}`[]`. */
@@ -32,6 +36,8 @@ export interface KerasModule {
   KerasFile: {
     open(bytes: Uint8Array): KerasFile;
     openTfjs(json: Uint8Array, weights: Uint8Array): KerasFile;
+    /** A `model.json` alone. */
+    sketch(json: Uint8Array): KerasFile;
   };
   KerasWriter: new (model: string, weights: string) => KerasWriter;
 }

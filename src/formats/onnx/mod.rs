@@ -31,20 +31,28 @@ pub use tensor::read_tensor;
 use std::collections::{HashMap, HashSet};
 
 use self::schema::{Graph, Model, Node, ValueInfo};
-use self::tensor::Element;
+use self::tensor::{Element, TensorDef};
 use self::values::{Handle, Importer, Rule, channels_last, plain};
+use super::inspect::{self as looking, Declared, Inspection as Look};
 use super::lower::Lowering;
 use super::{ImportOptions, Imported};
 use crate::error::{Error, Result};
 use crate::ops::Cast;
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 
 /// Versions of the standard operators that are read; what came after them has not been looked at.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=26;
 
+/// Most bytes of external data that a look at the nodes sets aside in its place.
+const MAX_SKETCH: usize = 256 << 20;
+
 /// Imports an `.onnx` file.
 pub fn import(file: &[u8], options: &ImportOptions) -> Result<Imported> {
-    let model = Model::parse(file)?;
+    lower(Model::parse(file)?, options, None)?.ok_or_else(|| Error::unsupported("some nodes are not supported"))
+}
+
+/// Imports a file, or looks at all of its nodes and notes what they say; nothing if some could not be lowered then.
+fn lower<'f>(model: Model<'f>, options: &'f ImportOptions, mut look: Option<&mut Look>) -> Result<Option<Imported>> {
     let opset = model.opset.ok_or_else(|| Error::invalid("not an ONNX model: it names no version of the operators"))?;
     if !OPSETS.contains(&opset) {
         let known = format!("{} to {}", OPSETS.start(), OPSETS.end());
@@ -73,6 +81,7 @@ pub fn import(file: &[u8], options: &ImportOptions) -> Result<Imported> {
         opset,
         depth: 0,
         read: HashSet::new(),
+        sketch: look.is_some(),
     };
     importer.note_reads(&graph, &outputs);
     importer.constants(&graph)?;
@@ -82,13 +91,65 @@ pub fn import(file: &[u8], options: &ImportOptions) -> Result<Imported> {
             importer.names.insert(input.name, handle);
         }
     }
+    // Results of nodes that could not be looked at, or were refused.
+    let mut missing = HashSet::new();
+    if importer.sketch {
+        // Zeros take memory, too.
+        let outside = graph.initializers.iter().filter(|tensor| tensor.location().is_some());
+        let bytes = |tensor: &TensorDef| tensor.size().map_or(0, |(_, bytes)| bytes);
+        if outside.clone().map(bytes).fold(0usize, usize::saturating_add) > MAX_SKETCH {
+            missing.extend(outside.map(|tensor| tensor.name));
+        }
+    }
     for (node, _) in graph.nodes.iter().zip(&needed.nodes).filter(|(_, needed)| **needed) {
-        importer.run(node)?;
+        match &mut look {
+            None => importer.run(node)?,
+            Some(look) => importer.look(node, &mut missing, look),
+        }
+    }
+    if !missing.is_empty() {
+        return Ok(None);
     }
     for &name in &outputs {
         importer.output(name)?;
     }
-    Ok(Imported { graph: importer.lowering.into_graph()?, description: model.producer.to_string() })
+    Ok(Some(Imported { graph: importer.lowering.into_graph()?, description: model.producer.to_string() }))
+}
+
+/// Looks at a file's nodes and tensors; data outside of the file need not be there.
+pub(super) fn look(file: &[u8], options: &ImportOptions) -> Result<Look> {
+    let model = Model::parse(file)?;
+    let graph = model.graph.as_ref().ok_or_else(|| Error::invalid("not an ONNX model: there is no graph in it"))?;
+    let mut look = Look::default();
+    let given: HashSet<&str> = graph.initializers.iter().map(|tensor| tensor.name).collect();
+    look.inputs = graph.inputs.iter().filter(|input| !given.contains(input.name)).map(declared).collect();
+    let asked = |name: &str| options.outputs.as_ref().is_none_or(|names| names.iter().any(|asked| asked == name));
+    look.outputs = graph.results.iter().filter(|output| asked(output.name)).map(declared).collect();
+    for tensor in &graph.initializers {
+        let Ok((element, bytes)) = tensor.size() else { continue };
+        look.weight_bytes = look.weight_bytes.saturating_add(bytes);
+        if element.is_float() || element.small_range().is_some() {
+            look.parameters += bytes / element.raw_bytes();
+        }
+        if let Some(location) = tensor.location() {
+            match look.files.iter_mut().find(|(name, _)| name == location) {
+                Some((_, sum)) => *sum = sum.saturating_add(bytes),
+                None => look.files.push((location.to_string(), bytes)),
+            }
+        }
+    }
+    let imported = lower(model, options, Some(&mut look)).transpose();
+    // With nodes refused an error of the rest says nothing new.
+    if let (Some(imported), true) = (imported, look.unsupported.is_empty()) {
+        look.finish(imported)?;
+    }
+    Ok(look)
+}
+
+fn declared(value: &ValueInfo) -> Declared {
+    let dtype = value.element.and_then(|code| Element::parse(code).ok()).map_or(DType::F32, Element::interface);
+    let dims = value.dims.iter().flatten().map(|d| d.and_then(|n| usize::try_from(n).ok())).collect();
+    Declared { name: value.name.to_string(), dtype, dims }
 }
 
 /// What a file says about itself, without its tensors.
@@ -112,10 +173,6 @@ pub fn inspect(file: &[u8]) -> Result<Inspection> {
     let graph = model.graph.unwrap_or_default();
     let given: HashSet<&str> = graph.initializers.iter().map(|tensor| tensor.name).collect();
     let inputs = graph.inputs.iter().filter(|input| !given.contains(input.name)).map(|input| input.name.to_string());
-    let operator = |node: &Node| match node.domain {
-        "" | "ai.onnx" => node.op.to_string(),
-        domain => format!("{domain}.{}", node.op),
-    };
     let mut operators: Vec<String> = graph.nodes.iter().map(operator).collect();
     operators.sort_unstable();
     operators.dedup();
@@ -126,6 +183,14 @@ pub fn inspect(file: &[u8]) -> Result<Inspection> {
         operators,
         nodes: graph.nodes.len(),
     })
+}
+
+/// What a node's operator is called; those of other domains as `domain.Name`.
+fn operator(node: &Node) -> String {
+    match node.domain {
+        "" | "ai.onnx" => node.op.to_string(),
+        domain => format!("{domain}.{}", node.op),
+    }
 }
 
 struct Needed<'f> {
@@ -259,6 +324,26 @@ impl<'f> Importer<'f> {
         let outputs = graph.outputs.iter().map(find).collect();
         self.names = outer;
         outputs
+    }
+
+    /// Lowers a node, or notes why that does not go. Where an operand is missing for such a reason the operator alone is
+    /// looked at.
+    fn look(&mut self, node: &Node<'f>, missing: &mut HashSet<&'f str>, look: &mut Look) {
+        let operator = operator(node);
+        look.count(&operator);
+        let refused = if node.inputs.iter().any(|name| missing.contains(name)) {
+            let mut alone = node.clone();
+            alone.inputs.clear();
+            let probed = self.run(&alone);
+            missing.extend(&node.outputs);
+            if looking::is_unknown(&probed) { probed.err() } else { None }
+        } else {
+            self.run(node).err()
+        };
+        if let Some(error) = refused {
+            missing.extend(&node.outputs);
+            look.refuse(node.label(), &operator, &error);
+        }
     }
 
     /// Lowers a node and names its results.

@@ -53,6 +53,8 @@ pub struct Graph<'f> {
     pub inputs: Vec<ValueInfo<'f>>,
     /// Names of the outputs.
     pub outputs: Vec<&'f str>,
+    /// What is declared of them.
+    pub results: Vec<ValueInfo<'f>>,
 }
 
 /// One operation.
@@ -134,6 +136,7 @@ impl<'f> Graph<'f> {
                 12 => {
                     let value = ValueInfo::parse(field.piece()?, budget)?;
                     budget.push(&mut graph.outputs, value.name)?;
+                    budget.push(&mut graph.results, value)?;
                 }
                 15 => return Err(Error::unsupported("sparse initializers")),
                 _ => {}

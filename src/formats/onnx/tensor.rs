@@ -103,7 +103,7 @@ impl Element {
     }
 
     /// Bytes of an element in `raw_data`.
-    fn raw_bytes(self) -> usize {
+    pub fn raw_bytes(self) -> usize {
         match self {
             Element::F64 | Element::I64 | Element::U64 => 8,
             Element::F32 | Element::I32 | Element::U32 => 4,
@@ -168,6 +168,20 @@ impl<'f> TensorDef<'f> {
         Shape::checked(dims)
     }
 
+    /// The element type, and the bytes of all elements as `raw_data`.
+    pub fn size(&self) -> Result<(Element, usize)> {
+        let element = self.element()?;
+        Ok((element, self.shape()?.elements() * element.raw_bytes()))
+    }
+
+    /// The file in which the elements are, if it is another one.
+    pub fn location(&self) -> Option<&'f str> {
+        if !self.external {
+            return None;
+        }
+        self.place().ok().map(|(location, ..)| location)
+    }
+
     /// The elements, in the dtype that values of the type are computed in.
     pub fn read(&self, external: &BTreeMap<String, Vec<u8>>) -> Result<Tensor> {
         self.read_as(self.element()?.storage(), external)
@@ -208,7 +222,8 @@ impl<'f> TensorDef<'f> {
         Ok(raw)
     }
 
-    fn external_bytes<'e>(&self, files: &'e BTreeMap<String, Vec<u8>>) -> Result<&'e [u8]> {
+    /// Where external elements are: file, offset, bytes.
+    fn place(&self) -> Result<(&'f str, usize, Option<usize>)> {
         let (mut location, mut offset, mut length) = ("", 0, None);
         let number = |text: &str| {
             text.parse::<usize>().map_err(|_| Error::invalid(format!("{text:?} is no offset into external data")))
@@ -234,6 +249,11 @@ impl<'f> TensorDef<'f> {
                 _ => {}
             }
         }
+        Ok((location, offset, length))
+    }
+
+    fn external_bytes<'e>(&self, files: &'e BTreeMap<String, Vec<u8>>) -> Result<&'e [u8]> {
+        let (location, offset, length) = self.place()?;
         let file = files.get(location).ok_or_else(|| {
             Error::invalid(format!("the tensor {:?} lies in the file {location:?}, which was not given", self.name))
         })?;

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::formats::lower::{Guessed, Lowering};
 use crate::graph::ValueId;
 use crate::ops::{Cast, Op, Reshape, ReshapeDim, Transpose};
-use crate::tensor::{DType, Data, Tensor};
+use crate::tensor::{DType, Data, Tensor, TensorType};
 
 /// Where an axis is stored: storage axis `i` holds ONNX axis `order[i]`.
 pub type Order = Vec<usize>;
@@ -68,6 +68,8 @@ pub struct Importer<'f> {
     pub depth: usize,
     /// Names of values that somebody reads.
     pub read: std::collections::HashSet<&'f str>,
+    /// Only looks: external data that was not given is zeros.
+    pub sketch: bool,
 }
 
 /// The node being lowered and what it is made of.
@@ -137,11 +139,20 @@ impl<'f> Importer<'f> {
         }
         let v = &self.values[value];
         if let Some(file) = &v.file {
-            return Ok(Some(Arc::new(file.read(self.external)?)));
+            return Ok(Some(Arc::new(self.read(file)?)));
         }
         let order = plain(v.dims.len());
         let id = self.form(value, &order, "")?;
         Ok(self.lowering.tensor(id).cloned())
+    }
+
+    fn read(&self, file: &TensorDef) -> Result<Tensor> {
+        match file.location() {
+            Some(location) if self.sketch && !self.external.contains_key(location) => {
+                Ok(Tensor::zeros(&TensorType::new(file.element()?.storage(), file.shape()?)))
+            }
+            _ => file.read(self.external),
+        }
     }
 
     /// The value with its axes stored in this order.
@@ -151,7 +162,7 @@ impl<'f> Importer<'f> {
             return Ok(*id);
         }
         let id = if let (Some(file), true) = (&v.file, v.forms.is_empty()) {
-            let (tensor, label) = (file.read(self.external)?, file.name);
+            let (tensor, label) = (self.read(file)?, file.name);
             self.lowering.constant(label, permuted(tensor, order)?)
         } else if let (Some(source), true) = (v.flattened, v.forms.is_empty()) {
             let target: Vec<_> = v.dims.iter().map(|d| d.map(|n| n as i64)).collect();

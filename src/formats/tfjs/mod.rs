@@ -15,10 +15,12 @@ use std::collections::HashMap;
 use self::json::Json;
 use self::node::{NodeDef, TensorRef};
 use self::weights::Manifest;
+use super::inspect::{self as looking, Declared, Inspection as Look};
 use super::lower::Lowering;
 use super::{ImportOptions, Imported};
 use crate::error::{Error, Result};
 use crate::graph::ValueId;
+use crate::tensor::DType;
 
 /// The files to fetch and to concatenate, in this order, for [`import`]; paths are relative to model.json.
 pub fn weight_files(model_json: &[u8]) -> Result<Vec<WeightFile>> {
@@ -60,6 +62,56 @@ pub fn import(model_json: &[u8], weights: &[u8], options: &ImportOptions) -> Res
     let by = ["generatedBy", "convertedBy"].map(|key| model.get(key).text().unwrap_or_default());
     let description = by.iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join(", ");
     Ok(Imported { graph: importer.lowering.into_graph()?, description })
+}
+
+/// Looks at the nodes of a `model.json`, by their operations alone: what the weights are is not known.
+pub(super) fn look(model_json: &[u8], options: &ImportOptions) -> Result<Look> {
+    let model = Json::parse(model_json)?;
+    let manifest = Manifest::parse(model.get("weightsManifest"))?;
+    let topology = Topology::parse(&model)?;
+    let outputs = topology.outputs(&model, options)?;
+    let order = topology.order(&outputs)?;
+    let (parameters, weight_bytes) = manifest.totals();
+    let files = manifest.files().iter().map(|file| (file.path.clone(), file.bytes)).collect();
+    let mut look = Look { parameters, weight_bytes, files, ..Look::default() };
+    let signature = signature(&model);
+    for &index in &order {
+        let node = &topology.nodes[index];
+        look.count(node.op);
+        if matches!(node.op, "Const" | "Placeholder") {
+            continue;
+        }
+        let probed = ops::probe(node);
+        if let (true, Err(error)) = (looking::is_unknown(&probed), &probed) {
+            look.refuse(node.name, node.op, error);
+        }
+    }
+    let placeholders = order.iter().map(|&index| &topology.nodes[index]).filter(|node| node.op == "Placeholder");
+    look.inputs = placeholders
+        .map(|node| {
+            let (dtype, dims) = (node.dtype("dtype"), node::dims(node.attribute("shape").get("shape")));
+            declared(node.name, dtype.ok().flatten().map(|(dtype, _)| dtype), dims)
+        })
+        .collect();
+    look.outputs = outputs
+        .iter()
+        .map(|(name, index, _)| {
+            let is_it = |(key, entry): &&(String, Json)| {
+                let tensor = TensorRef::parse(entry.get("name").text().unwrap_or(key));
+                tensor.is_some_and(|tensor| tensor.node == topology.nodes[*index].name)
+            };
+            let found = signature.get("outputs").members().iter().find(is_it);
+            let entry = found.map_or(&Json::Null, |(_, entry)| entry);
+            let dtype = entry.get("dtype").text().and_then(|text| node::dtype(text).ok());
+            declared(name, dtype.map(|(dtype, _)| dtype), node::dims(entry.get("tensorShape")))
+        })
+        .collect();
+    Ok(look)
+}
+
+fn declared(name: &str, dtype: Option<DType>, dims: Result<Option<Vec<Option<usize>>>>) -> Declared {
+    let dims = dims.ok().flatten().unwrap_or_default();
+    Declared { name: name.to_string(), dtype: dtype.unwrap_or(DType::F32), dims }
 }
 
 /// The nodes by name.

@@ -29,6 +29,11 @@ impl Importer<'_> {
     }
 }
 
+/// What the rule of a node says without operands: that it knows no such operation, or that they are missing.
+pub(super) fn probe(node: &NodeDef) -> Result<Vec<ValueId>> {
+    Rule { lowering: &mut lower::Lowering::default(), node, name: node.name, inputs: &[] }.apply()
+}
+
 /// A node about to be lowered.
 struct Rule<'a, 'n> {
     lowering: &'a mut lower::Lowering,

@@ -102,6 +102,12 @@ impl Manifest {
         &self.files
     }
 
+    /// Elements of the weights that are reals, and the bytes of all.
+    pub fn totals(&self) -> (usize, usize) {
+        let reals = self.weights.values().filter(|weight| weight.dtype == DType::F32);
+        (reals.map(|weight| weight.shape.elements()).sum(), self.bytes)
+    }
+
     /// Errors unless the concatenated files have the size that the manifest declares.
     pub fn check(&self, weights: &[u8]) -> Result<()> {
         if weights.len() == self.bytes {

@@ -14,10 +14,11 @@ mod ops;
 mod quantisation;
 mod schema;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use self::kernel::KernelLayout;
 use self::schema::{Element, Model, OperatorDef, TensorDef};
+use super::inspect::{self as looking, Declared, Inspection as Look};
 use super::lower::Lowering;
 use super::{ImportOptions, Imported};
 use crate::error::{Error, Result};
@@ -33,7 +34,11 @@ pub fn import(file: &[u8], options: &ImportOptions) -> Result<Imported> {
     if file.get(4..8) != Some(IDENTIFIER) {
         return Err(Error::invalid("not a TensorFlow Lite file: bytes 4 to 8 are not TFL3"));
     }
-    let model = Model::parse(file)?;
+    lower(&Model::parse(file)?, options, None)
+}
+
+/// Imports a file, or looks at all of its operators and notes what they say.
+fn lower(model: &Model, options: &ImportOptions, mut look: Option<&mut Look>) -> Result<Imported> {
     let outputs = match &options.outputs {
         None => model.outputs.clone(),
         Some(names) => {
@@ -47,11 +52,11 @@ pub fn import(file: &[u8], options: &ImportOptions) -> Result<Imported> {
     if outputs.is_empty() {
         return Err(Error::invalid("the model has no outputs"));
     }
-    let needed = needed(&model, &outputs);
+    let needed = needed(model, &outputs);
 
     let mut importer = Importer {
         lowering: Lowering::default(),
-        model: &model,
+        model,
         values: vec![None; model.tensors.len()],
         widened: (0..model.tensors.len()).collect(),
         kernels: HashMap::new(),
@@ -63,9 +68,13 @@ pub fn import(file: &[u8], options: &ImportOptions) -> Result<Imported> {
             importer.values[input] = Some(value);
         }
     }
+    let mut missing = HashSet::new();
     for (index, operator) in model.operators.iter().enumerate() {
         if needed.operators[index] {
-            importer.run(index, operator)?;
+            match &mut look {
+                None => importer.run(index, operator)?,
+                Some(look) => importer.look(index, operator, &mut missing, look),
+            }
         }
     }
     for output in outputs {
@@ -74,6 +83,33 @@ pub fn import(file: &[u8], options: &ImportOptions) -> Result<Imported> {
         importer.lowering.output(name, value)?;
     }
     Ok(Imported { graph: importer.lowering.into_graph()?, description: model.description.to_string() })
+}
+
+/// Looks at a file's operators and tensors.
+pub(super) fn look(file: &[u8], options: &ImportOptions) -> Result<Look> {
+    if file.get(4..8) != Some(IDENTIFIER) {
+        return Err(Error::invalid("not a TensorFlow Lite file: bytes 4 to 8 are not TFL3"));
+    }
+    let model = Model::parse(file)?;
+    let mut look = Look::default();
+    let declared = |&tensor: &usize| {
+        let tensor = &model.tensors[tensor];
+        // Only bytes stay what they are.
+        let dtype = match (tensor.quantised(), tensor.element) {
+            (Some(_), Element::U8) => DType::U8,
+            _ => tensor.dtype().unwrap_or(DType::F32),
+        };
+        let dims = tensor.dims().unwrap_or_default();
+        Declared { name: tensor.name.to_string(), dtype, dims }
+    };
+    look.inputs = model.inputs.iter().map(declared).collect();
+    look.outputs = model.outputs.iter().map(declared).collect();
+    (look.parameters, look.weight_bytes) = model.totals();
+    let imported = lower(&model, options, Some(&mut look));
+    if look.unsupported.is_empty() {
+        look.finish(imported)?;
+    }
+    Ok(look)
 }
 
 struct Needed {
@@ -163,6 +199,36 @@ impl Importer<'_> {
         let kernel = self.lowering.constant(declared.name, layout.apply(constant)?);
         self.kernels.insert((tensor, layout), kernel);
         Ok(kernel)
+    }
+
+    /// Lowers an operator, or notes why that does not go; inputs of the declared shapes then stand for its results. Where even
+    /// those are `missing`, the operator alone is looked at.
+    fn look(&mut self, index: usize, operator: &OperatorDef, missing: &mut HashSet<usize>, look: &mut Look) {
+        let name = names::name(operator.code);
+        look.count(&name);
+        let tensors = &self.model.tensors;
+        let layer = operator.outputs.first().map_or("", |&tensor| tensors[tensor].name);
+        let refused = if operator.inputs.iter().flatten().any(|tensor| missing.contains(tensor)) {
+            let probed = ops::lower(&mut self.lowering, layer, operator, &[], None, Some(DType::F32));
+            if looking::is_unknown(&probed) { probed.err() } else { None }
+        } else {
+            match self.run(index, operator) {
+                Ok(()) => return,
+                Err(error) => Some(error),
+            }
+        };
+        if let Some(error) = refused {
+            look.refuse(layer, &name, &error);
+        }
+        for &output in &operator.outputs {
+            let tensor = &tensors[output];
+            let stand_in = tensor.dtype().and_then(|dtype| Ok((dtype, tensor.dims()?)));
+            let stand_in = stand_in.and_then(|(dtype, dims)| self.lowering.input(tensor.name, dtype, dims));
+            self.values[output] = self.values[output].or(stand_in.ok());
+            if self.values[output].is_none() {
+                missing.insert(output);
+            }
+        }
     }
 
     /// Lowers one operator.

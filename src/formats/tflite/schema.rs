@@ -162,6 +162,22 @@ impl<'a> Model<'a> {
         bytes.map(Some).ok_or_else(|| Error::invalid(format!("buffer {} leads outside the file", tensor.buffer)))
     }
 
+    /// Elements of constants that are reals or stand for some, and the bytes of all constants.
+    pub fn totals(&self) -> (usize, usize) {
+        let (mut parameters, mut bytes, mut seen) = (0usize, 0usize, std::collections::HashSet::new());
+        for tensor in &self.tensors {
+            let (Ok(Some(data)), Ok(shape)) = (self.data(tensor), tensor.shape()) else { continue };
+            if !seen.insert(tensor.buffer) {
+                continue;
+            }
+            bytes = bytes.saturating_add(data.len());
+            if tensor.quantised().is_some() || matches!(tensor.element, Element::F32 | Element::F16 | Element::F64) {
+                parameters = parameters.saturating_add(shape.elements());
+            }
+        }
+        (parameters, bytes)
+    }
+
     /// The constant that a tensor is; `None` if it is computed. Halves and quantised
     /// integers become floats, 64-bit integers 32-bit ones.
     pub fn constant(&self, tensor: &TensorDef) -> Result<Option<Tensor>> {

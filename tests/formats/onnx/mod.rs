@@ -5,7 +5,7 @@ mod layout;
 mod meaning;
 mod picking;
 mod sums;
-mod writer;
+pub(crate) mod writer;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ fn numbers(seed: usize, n: usize) -> Vec<f32> {
     (0..n).map(|i| ((i * 37 + seed * 11) % 101) as f32 / 50.0 - 1.0).collect()
 }
 
-fn floats(seed: usize, n: usize) -> Elements {
+pub(crate) fn floats(seed: usize, n: usize) -> Elements {
     Elements::F32(numbers(seed, n))
 }
 

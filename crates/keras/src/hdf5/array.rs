@@ -160,6 +160,11 @@ fn read_layout(mut cursor: Cursor, shape: &[usize], element: usize) -> Result<La
 }
 
 impl Array {
+    /// Bytes of an element.
+    pub fn element_bytes(&self) -> usize {
+        self.of.size()
+    }
+
     /// What its elements are.
     pub fn element(&self) -> Element {
         match self.of {
