@@ -6,6 +6,10 @@ import { scratch } from "./canvas.js";
 /** Red, green and blue, 0 to 255. */
 export type Rgb = readonly [number, number, number];
 
+/** Text on dark grounds, and on light ones. */
+const INKS = ["#ffffff", "#0b0d10"] as const;
+const inks = new Map<string, string>();
+
 const known = new Map<string, string>();
 
 /**
@@ -14,8 +18,12 @@ const known = new Map<string, string>();
  */
 export function colourOf(label: string): string {
   const key = label.toLowerCase();
-  const colour = known.get(key) ?? mix(key);
+  const before = known.get(key);
+  if (before) return before;
+  const colour = mix(key);
   known.set(key, colour);
+  // What is known need not be measured by a canvas.
+  inks.set(colour, INKS[1]);
   return colour;
 }
 
@@ -41,10 +49,6 @@ export function classColour(value: number): Rgb {
   };
   return [channel(0), channel(1), channel(2)];
 }
-
-/** Text on dark grounds, and on light ones. */
-const INKS = ["#ffffff", "#0b0d10"] as const;
-const inks = new Map<string, string>();
 
 /** The text colour that reads on a ground. */
 export function inkOn(ground: string): string {
