@@ -41,3 +41,39 @@ pub fn attribution(model: &Model, layer: &str, class: usize, inputs: &[TensorTyp
     graph.set_outputs(outputs.map(|(name, value)| Output { name: name.to_string(), value }).to_vec());
     Ok(graph)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::{ModelBuilder, from_config};
+    use crate::reference;
+    use crate::tensor::DType;
+
+    #[test]
+    fn behind_a_dense_layer_the_gradient_is_its_weights() {
+        let mut net = ModelBuilder::new("net").seed(5);
+        let mut x = vec![net.input_of("x", DType::F32, &[None, Some(1), Some(2), Some(3)]).unwrap()];
+        let chain = [
+            ("maps", "Conv2D", serde_json::json!({"filters": 2, "kernel_size": 1})),
+            ("drop", "Dropout", serde_json::json!({"rate": 0.5})),
+            ("flat", "Flatten", serde_json::json!({})),
+            ("out", "Dense", serde_json::json!({"units": 3, "activation": "softmax"})),
+        ];
+        for (name, class, config) in chain {
+            x = net.apply(name, from_config(class, config.as_object().unwrap(), false).unwrap(), &x).unwrap();
+        }
+        let model = net.build(&x).unwrap();
+        let picture = Tensor::f32([1, 1, 2, 3], vec![0.1, -0.4, 0.7, 1.0, 0.3, -0.2]).unwrap();
+        let types = [picture.kind()];
+        let found = reference::run(&attribution(&model, "maps", 2, &types).unwrap(), &[picture]).unwrap();
+        let kernel = model.weight("out/kernel").unwrap();
+        let column: Vec<f32> = kernel.as_f32().unwrap().iter().skip(2).step_by(3).copied().collect();
+        assert_eq!(found[1].shape()[..], [1, 1, 2, 2]);
+        let gradient = found[1].as_f32().unwrap();
+        assert!(gradient.iter().zip(&column).all(|(a, b)| (a - b).abs() < 1e-6), "{gradient:?}, expected {column:?}");
+        assert!((found[2].as_f32().unwrap().iter().sum::<f32>() - 1.0).abs() < 1e-6, "the output is that of the model");
+        for (layer, class) in [("map", 0), ("drop", 0), ("x", 0), ("maps", 3)] {
+            assert!(attribution(&model, layer, class, &types).is_err(), "{layer}, {class}");
+        }
+    }
+}
