@@ -8,6 +8,8 @@ import { KerasFiles } from "./keras/host.js";
 import type { KerasBytes } from "./keras/source.js";
 import type { CustomLayer, LoadedWeights, LoadWeightsOptions, SaveFormat, StandIn } from "./keras/types.js";
 import type { Json } from "./layers/arguments.js";
+import type { Sent } from "./predict.js";
+import { type Plan, tensorOf } from "./tasks/input.js";
 import { type Batches, BatchList, Loader, type Round } from "./training/loader.js";
 import { type Limit, type Ran, run } from "./training/loop.js";
 import type { Samples } from "./training/samples.js";
@@ -62,6 +64,13 @@ export interface Found {
   preprocess: number;
   inference: number;
   decode: number;
+}
+
+/** What a look at a picture sends back. */
+export interface Looked {
+  outputs: TensorOutput[];
+  preprocess: number;
+  inference: number;
 }
 
 /**
@@ -379,6 +388,21 @@ export class Host {
     }, id);
   }
 
+  /** Runs a network on a picture, prepared as planned, and on its other inputs. */
+  look(id: number, frame: Frame, how: Plan, others: Sent[]): Promise<Reply<Looked>> {
+    return this.#reply(async () => {
+      try {
+        const start = performance.now();
+        const input = tensorOf(this.#pixels.read(frame), frame.width, frame.height, how);
+        const ready = performance.now();
+        const outputs = await this.#any(id).predict([input, ...others]);
+        return { outputs, preprocess: ready - start, inference: performance.now() - ready };
+      } finally {
+        close(frame);
+      }
+    }, id);
+  }
+
   /** What a network costs. */
   report(id: number): Promise<Reply<Report>> {
     return this.#reply(async () => this.#any(id).report());
@@ -475,7 +499,8 @@ export class Host {
       const value = await orTrap(work);
       const reply: Reply<T> = { ok: true, value, losses: this.#lost(id) };
       // To a page in place this changes nothing.
-      return Array.isArray(value) ? transfer(reply, buffersOf(value)) : reply;
+      const tensors = Array.isArray(value) ? value : (value as Partial<Looked> | null)?.outputs;
+      return Array.isArray(tensors) ? transfer(reply, buffersOf(tensors)) : reply;
     } catch (thrown) {
       if (!isTrap(thrown)) return { ok: false, error: fieldsOf(thrown), fatal: false, losses: this.#lost(id) };
       return { ok: false, error: this.#trapFields(thrown), fatal: true, losses: this.#losses };

@@ -18,12 +18,23 @@ import { Layer, type SymbolicTensor, type SymbolicTensors, tensorsOf } from "./l
 import type { Life } from "./life.js";
 import { type PlotOptions, plot } from "./plot.js";
 import { batches, type ModelInputs, type ModelPredictOptions, type Predictions, predictions } from "./predict.js";
+import type { ImageInput } from "./tasks/input.js";
+import { look, type PredictImageOptions, type Seen } from "./tasks/look.js";
 import type { Logs } from "./training/callbacks.js";
 import type { CompileOptions } from "./training/compile.js";
 import type { Dataset } from "./training/data.js";
 import type { ClassWeight, TrainingData } from "./training/samples.js";
 import { type EvaluateOptions, type FitOptions, type History, Training } from "./training/trainer.js";
-import type { LayerInfo, ModelSource, ModelSummary, Report, TensorInfo, TensorOutput, WeightInfo } from "./types.js";
+import type {
+  ImageSource,
+  LayerInfo,
+  ModelSource,
+  ModelSummary,
+  Report,
+  TensorInfo,
+  TensorOutput,
+  WeightInfo,
+} from "./types.js";
 
 /** Options of building a model. */
 export interface BuildOptions {
@@ -208,6 +219,14 @@ export class Model {
       const [activation, gradient, output] = results as [TensorOutput, TensorOutput, TensorOutput];
       return { activation, gradient, output };
     });
+  }
+
+  /**
+   * Runs the network on a picture, prepared as `input` says; it goes into the first input. Video and canvas are captured at
+   * the call.
+   */
+  predictImage(source: ImageSource, input: ImageInput = {}, options: PredictImageOptions = {}): Promise<Seen> {
+    return look(this.#engine, this.#held, this.inputs, source, input, options);
   }
 
   /**

@@ -1,8 +1,9 @@
 import type { Engine } from "./engine.js";
-import { failure, throwIfAborted } from "./errors.js";
+import { failure } from "./errors.js";
 import { Held, type Loaded } from "./held.js";
 import type { NetHandle } from "./host.js";
-import { capture, close } from "./image.js";
+import type { ImageInput } from "./tasks/input.js";
+import { look, type PredictImageOptions, type Seen, withFrame } from "./tasks/look.js";
 import type {
   Detections,
   DetectOptions,
@@ -68,20 +69,20 @@ export class Net {
         "this network is not a detector that striate knows; use predict() and decode its outputs",
       );
     }
-    throwIfAborted(signal, "detect");
-    const frame = await capture(source, this.#engine.info.worker);
-    let sent = false;
-    try {
-      const found = await this.#held.call("detect", signal, ({ life, handle }) => {
-        sent = true;
-        return life.call((host) => host.detect(handle.id, life.send(frame), rest));
-      });
-      const { detections, preprocess, inference, decode } = found;
-      const timings = { preprocess, inference, decode, total: performance.now() - start };
-      return Object.assign(detections, { timings });
-    } finally {
-      if (!sent) close(frame);
-    }
+    const found = await withFrame(this.#engine, this.#held, "detect", source, signal, ({ life, handle }, _, send) =>
+      life.call((host) => host.detect(handle.id, send(), rest)),
+    );
+    const { detections, preprocess, inference, decode } = found;
+    const timings = { preprocess, inference, decode, total: performance.now() - start };
+    return Object.assign(detections, { timings });
+  }
+
+  /**
+   * Runs the network on a picture, prepared as `input` says; it goes into the first input. Video and canvas are captured at
+   * the call.
+   */
+  predictImage(source: ImageSource, input: ImageInput = {}, options: PredictImageOptions = {}): Promise<Seen> {
+    return look(this.#engine, this.#held, this.inputs, source, input, options);
   }
 
   /** What the network costs and where its layers run. */

@@ -1,0 +1,198 @@
+import { failure } from "../errors.js";
+import type { ImageSource, PredictOptions } from "../types.js";
+import { outputNamed } from "./classifier.js";
+import type { ImageInput, View } from "./input.js";
+import type { Seen, Viewer } from "./look.js";
+
+/** Options of a {@link Segmenter}. */
+export interface SegmenterHead {
+  /** How the network wants its pictures. */
+  input?: ImageInput;
+  /** Names of the classes. Of a network with one map: of the background, then of what it finds. */
+  labels?: readonly string[];
+  /** Of a network with one map: it gives logits; a sigmoid makes shares of them. Default `false`. */
+  logits?: boolean;
+  /** Where the maps are, by name: `[1, height, width, classes]`. Default: the first output. */
+  output?: string;
+}
+
+/** For each pixel of a picture its class, row by row. */
+export interface Mask {
+  width: number;
+  height: number;
+  data: Uint8Array<ArrayBuffer>;
+}
+
+/** For each pixel of a picture how much of it belongs to something, 0 to 255, row by row. */
+export interface Matte {
+  width: number;
+  height: number;
+  data: Uint8ClampedArray<ArrayBuffer>;
+}
+
+/** How much of a picture a class covers. */
+export interface Area {
+  label: string;
+  class: number;
+  /** Number of pixels. */
+  pixels: number;
+  /** Share of the picture, 0 to 1. */
+  share: number;
+}
+
+/** The network's maps: a score for each class at each place. */
+export interface Maps {
+  width: number;
+  height: number;
+  classes: number;
+  /** Place by place, row by row; the classes of a place lie together. */
+  data: Float32Array;
+}
+
+/** Says for each pixel what it belongs to. Made by `engine.models`, or around a network of one's own. */
+export class Segmenter<V extends Viewer = Viewer> {
+  /** The network. */
+  readonly net: V;
+  /** Names of the classes. */
+  readonly labels: readonly string[];
+  readonly #head: SegmenterHead;
+
+  constructor(net: V, head: SegmenterHead = {}) {
+    this.net = net;
+    this.labels = head.labels ?? [];
+    this.#head = head;
+  }
+
+  /** What is where in the picture. */
+  async segment(source: ImageSource, options: PredictOptions = {}): Promise<Segmentation> {
+    const seen = await this.net.predictImage(source, this.#head.input, options);
+    const { name, shape, data } = outputNamed(seen.outputs, this.#head.output);
+    const [batch, height = 0, width = 0, classes = 0] = shape;
+    if (shape.length !== 4 || batch !== 1 || classes > 256 || !(data instanceof Float32Array)) {
+      throw failure("unsupported", "these are no maps of classes", {
+        layer: name,
+        expected: "float32 [1, height, width, classes], at most 256 classes",
+        received: `[${shape.join(", ")}]`,
+      });
+    }
+    const shares = classes === 1 && this.#head.logits ? data.map((x) => 1 / (1 + Math.exp(-x))) : data;
+    return new Segmentation({ width, height, classes, data: shares }, this.labels, seen);
+  }
+}
+
+/** What is where in a picture. */
+export class Segmentation {
+  /** The network's maps. */
+  readonly maps: Maps;
+  /** Names of the classes. */
+  readonly labels: readonly string[];
+  /** The picture's width. */
+  readonly width: number;
+  /** The picture's height. */
+  readonly height: number;
+  /** Milliseconds by stage. */
+  readonly timings: Seen["timings"];
+  readonly #view: View;
+
+  /** @internal */
+  constructor(maps: Maps, labels: readonly string[], { width, height, view, timings }: Omit<Seen, "outputs">) {
+    this.maps = maps;
+    this.labels = labels;
+    this.width = width;
+    this.height = height;
+    this.timings = timings;
+    this.#view = view;
+  }
+
+  /** Number of classes; a network with one map tells two apart. */
+  get classes(): number {
+    return Math.max(this.maps.classes, 2);
+  }
+
+  /**
+   * The class of each pixel, by default at the picture's size. Scores are interpolated, then compared, so that outlines are
+   * smooth; `threshold` is for networks with one map.
+   */
+  mask({ width = this.width, height = this.height, threshold = 0.5 } = {}): Mask {
+    const data = new Uint8Array(width * height);
+    const { classes } = this.maps;
+    this.#resampled(width, height, (at, scores) => {
+      let best = 0;
+      if (classes === 1) best = (scores[0] as number) > threshold ? 1 : 0;
+      else for (let c = 1; c < classes; c++) if ((scores[c] as number) > (scores[best] as number)) best = c;
+      data[at] = best;
+    });
+    return { width, height, data };
+  }
+
+  /** How much of each pixel belongs to a class, for soft edges; by default the foreground, at the picture's size. */
+  matte({ width = this.width, height = this.height, class: wanted = 1 } = {}): Matte {
+    const { classes } = this.maps;
+    if (!(Number.isInteger(wanted) && wanted >= 0 && wanted < this.classes)) {
+      throw failure("invalid", "no such class", { expected: `0 to ${this.classes - 1}`, received: String(wanted) });
+    }
+    const data = new Uint8ClampedArray(width * height);
+    this.#resampled(width, height, (at, scores) => {
+      if (classes === 1) data[at] = 255 * (wanted === 1 ? (scores[0] as number) : 1 - (scores[0] as number));
+      else {
+        let top = Number.NEGATIVE_INFINITY;
+        for (let c = 0; c < classes; c++) top = Math.max(top, scores[c] as number);
+        let sum = 0;
+        for (let c = 0; c < classes; c++) sum += Math.exp((scores[c] as number) - top);
+        data[at] = (255 * Math.exp((scores[wanted] as number) - top)) / sum;
+      }
+    });
+    return { width, height, data };
+  }
+
+  /** How much of the picture each class covers that is there at all, the largest first. */
+  areas(mask: Mask = this.mask()): Area[] {
+    const counts = new Array<number>(this.classes).fill(0);
+    for (const value of mask.data) counts[value] = (counts[value] ?? 0) + 1;
+    const areas = counts.map((pixels, i) => ({
+      label: this.labels[i] ?? String(i),
+      class: i,
+      pixels,
+      share: pixels / mask.data.length,
+    }));
+    return areas.filter(({ pixels }) => pixels > 0).sort((a, b) => b.pixels - a.pixels);
+  }
+
+  /** Calls `each` with the interpolated scores of every pixel (half-pixel centres, edges repeated). */
+  #resampled(width: number, height: number, each: (at: number, scores: Float32Array) => void): void {
+    if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
+      throw failure("invalid", "a mask has whole sizes", { received: `${width} x ${height}` });
+    }
+    const { maps } = this;
+    const view = this.#view;
+    const { classes, data } = maps;
+    const row = new Float32Array(maps.width * classes);
+    const scores = new Float32Array(classes);
+    // Where a pixel of the mask lies in the maps.
+    const place = (i: number, of: number, picture: number, start: number, length: number, size: number) => {
+      const at = ((((i + 0.5) / of) * picture - start) / length) * size - 0.5;
+      const inside = Math.min(Math.max(at, 0), size - 1);
+      const first = Math.floor(inside);
+      return [first, Math.min(first + 1, size - 1), inside - first] as const;
+    };
+    const columns = Array.from({ length: width }, (_, x) =>
+      place(x, width, this.width, view.x, view.width, maps.width),
+    );
+    for (let y = 0; y < height; y++) {
+      const [top, bottom, down] = place(y, height, this.height, view.y, view.height, maps.height);
+      const [a, b] = [top * row.length, bottom * row.length];
+      for (let i = 0; i < row.length; i++) {
+        const value = data[a + i] as number;
+        row[i] = value + ((data[b + i] as number) - value) * down;
+      }
+      for (let x = 0; x < width; x++) {
+        const [left, right, along] = columns[x] as (typeof columns)[number];
+        for (let c = 0; c < classes; c++) {
+          const value = row[left * classes + c] as number;
+          scores[c] = value + ((row[right * classes + c] as number) - value) * along;
+        }
+        each(y * width + x, scores);
+      }
+    }
+  }
+}
