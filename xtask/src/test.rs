@@ -79,15 +79,8 @@ const PARTS: &[Part] = &[
         run: |log| web(log, Flavour::Simd, "web_gpu"),
     },
     Part {
-        name: "web-relaxed",
-        what: "in Chromium: relaxed SIMD",
-        lint: false,
-        needs: BROWSER,
-        run: |log| web(log, Flavour::Relaxed, "web_cpu"),
-    },
-    Part {
         name: "web-threads",
-        what: "in Chromium: threads",
+        what: "in Chromium: relaxed SIMD, on one thread and on two",
         lint: false,
         needs: BROWSER,
         run: |log| web(log, Flavour::Threads, "web_cpu"),
@@ -358,6 +351,6 @@ mod tests {
     #[test]
     fn parts_are_found_by_name_and_by_family() {
         let named = |name: &str| PARTS.iter().filter(|part| part.is_named(name)).count();
-        assert_eq!((named("web"), named("web-simd"), named("clippy"), named("we"), named("nothing")), (4, 1, 2, 0, 0));
+        assert_eq!((named("web"), named("web-simd"), named("clippy"), named("we"), named("nothing")), (3, 1, 2, 0, 0));
     }
 }
