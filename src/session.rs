@@ -127,7 +127,16 @@ impl Session {
     /// As [`Session::new`], on these variables and their device. Errors: two variables of the graph have one name, or one
     /// has another type there.
     pub fn with_variables(graph: Graph, variables: Variables) -> Result<Session> {
-        let graph = passes::optimize(&graph)?;
+        Self::of_optimized(passes::optimize(&graph)?, variables)
+    }
+
+    /// As [`Session::with_variables`], for these inputs in less memory: cheap values that are needed again much later are
+    /// computed again.
+    pub fn recomputing(graph: Graph, variables: Variables, inputs: &[TensorType]) -> Result<Session> {
+        Self::of_optimized(passes::recompute(&passes::optimize(&graph)?, inputs)?, variables)
+    }
+
+    fn of_optimized(graph: Graph, variables: Variables) -> Result<Session> {
         variables.bind(&graph)?;
         let device = variables.device();
         Ok(Session { graph, variables, device, compiled: Vec::new(), losses: 0 })

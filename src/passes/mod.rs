@@ -17,6 +17,7 @@ mod constants;
 mod identity;
 mod padding;
 mod prescale;
+mod recompute;
 mod residual;
 mod rewrite;
 mod scale;
@@ -24,6 +25,7 @@ mod written_out;
 
 use crate::error::Result;
 use crate::graph::Graph;
+pub use recompute::recompute;
 use rewrite::{Rewriter, Rule};
 
 /// The walks of one round. Rules of one walk are tried in turn on each node; the first that applies wins.

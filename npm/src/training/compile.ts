@@ -27,6 +27,11 @@ export interface CompileOptions {
   metrics?: Metrics;
   /** What else is measured with sample weights. */
   weightedMetrics?: Metrics;
+  /**
+   * Steps in less memory: activations that are cheap to have again (batch normalisation, ReLU, pooling, sums) are computed once
+   * more for the gradients, not kept. Weights become the same, bit for bit. Default `false`.
+   */
+  recompute?: boolean;
 }
 
 /** The arguments in Keras' spelling; names of outputs stay as they are. */

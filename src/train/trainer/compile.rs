@@ -60,16 +60,19 @@ pub(super) struct Target {
 pub struct Compile {
     pub(super) optimizer: Optimizer,
     pub(super) targets: Vec<Target>,
+    /// Cheap activations are computed again for the gradients, not kept.
+    pub(super) recompute: bool,
 }
 
 impl Compile {
-    /// From Keras' arguments as JSON: `optimizer`, `loss`, `loss_weights`, `metrics`, `weighted_metrics`. A loss is a name
+    /// From Keras' arguments as JSON: `optimizer`, `loss`, `loss_weights`, `metrics`, `weighted_metrics`; and `recompute`, for
+    /// steps in less memory ([`Session::recomputing`](crate::session::Session::recomputing)). A loss is a name
     /// or `{class_name, config}`; several outputs take a list, or a map by the outputs' layers. A single metric, or one
     /// list of names, goes to every output (Keras 3 refuses that for several outputs; the chapter does it).
     pub fn from_json(json: &Json, model: &Model) -> Result<Compile> {
         let empty = Map::new();
         let arguments = json.as_object().unwrap_or(&empty);
-        const KNOWN: [&str; 5] = ["optimizer", "loss", "loss_weights", "metrics", "weighted_metrics"];
+        const KNOWN: [&str; 6] = ["optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "recompute"];
         if let Some(stranger) = arguments.keys().find(|key| !KNOWN.contains(&key.as_str())) {
             return Err(Error::mismatch(format!("compile has no argument `{stranger}`"), KNOWN.join(", "), stranger));
         }
@@ -105,7 +108,11 @@ impl Compile {
         if targets.iter().all(|t| t.loss.is_none()) {
             return Err(Error::invalid("compile needs a `loss`"));
         }
-        Ok(Compile { optimizer, targets })
+        let recompute = match get("recompute") {
+            Json::Null => false,
+            json => json.as_bool().ok_or_else(|| Error::mismatch("`recompute`", "true or false", json))?,
+        };
+        Ok(Compile { optimizer, targets, recompute })
     }
 
     /// The optimizer.

@@ -273,7 +273,14 @@ impl Trainer {
                     self.compiled.remove(0);
                 }
                 let StepGraph { graph, losses, predictions } = build(&self.model, &self.compile, &types, mode)?;
-                let session = Session::with_variables(graph, self.variables.clone())?;
+                let session = if mode == Mode::Training && self.compile.recompute {
+                    // The optimizer's inputs come after the batch's.
+                    let mut inputs = types.flat();
+                    inputs.extend(graph.default_inputs().into_iter().skip(inputs.len()));
+                    Session::recomputing(graph, self.variables.clone(), &inputs)?
+                } else {
+                    Session::with_variables(graph, self.variables.clone())?
+                };
                 Compiled { mode, types, losses, predictions, session }
             }
         };
@@ -465,6 +472,43 @@ mod tests {
             trainer.model().weight("out/kernel").unwrap()
         };
         assert_eq!(weights(), weights());
+    }
+
+    #[test]
+    fn recomputing_saves_memory_and_changes_no_bit() {
+        let block = |filters: usize| {
+            [
+                json!({"class": "Conv2D", "config": {"filters": filters, "kernel_size": 3, "padding": "same", "use_bias": false}}),
+                json!({"class": "BatchNormalization"}),
+                json!({"class": "ReLU"}),
+            ]
+        };
+        let mut layers = vec![json!({"class": "InputLayer", "config": {"shape": [16, 16, 3]}})];
+        layers.extend([block(16), block(16), block(16)].into_iter().flatten());
+        layers.push(json!({"class": "GlobalAveragePooling2D"}));
+        layers.push(json!({"class": "Dense", "config": {"units": 4}}));
+        let json = json!({"class": "Sequential", "seed": 5, "layers": layers});
+        let batch = Batch::pair(
+            Tensor::f32([8, 16, 16, 3], (0..8 * 768).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<_>>()).unwrap(),
+            Tensor::i32([8], (0..8).map(|i| i % 4).collect::<Vec<_>>()).unwrap(),
+        );
+        let train = |recompute: bool| {
+            let model = Model::from_json(&json, false).unwrap();
+            let loss = json!({"class_name": "SparseCategoricalCrossentropy", "config": {"from_logits": true}});
+            let compile = json!({"optimizer": "adam", "loss": loss, "recompute": recompute});
+            let compile = Compile::from_json(&compile, &model).unwrap();
+            let mut trainer = Trainer::new(model, compile, Device::Cpu).unwrap();
+            for _ in 0..3 {
+                block_on(trainer.train_on_batch(&batch, true)).unwrap();
+            }
+            block_on(trainer.sync()).unwrap();
+            let model = trainer.model();
+            let weights = model.weights().iter().map(|w| model.weight(&w.name).unwrap()).collect::<Vec<_>>();
+            (weights, trainer.memory().0)
+        };
+        let ((kept, plain), (recomputed, lower)) = (train(false), train(true));
+        assert_eq!(kept, recomputed);
+        assert!(lower * 5 < plain * 4, "{lower} of {plain} bytes");
     }
 
     #[test]
