@@ -1,5 +1,6 @@
 import { failure } from "../errors.js";
 import type { ImageSource, PredictOptions } from "../types.js";
+import type { ClassMap, Matte } from "../vision/types.js";
 import { outputNamed } from "./classifier.js";
 import type { ImageInput, View } from "./input.js";
 import type { Seen, Viewer } from "./look.js";
@@ -10,24 +11,10 @@ export interface SegmenterHead {
   input?: ImageInput;
   /** Names of the classes. Of a network with one map: of the background, then of what it finds. */
   labels?: readonly string[];
-  /** Of a network with one map: it gives logits; a sigmoid makes shares of them. Default `false`. */
+  /** It gives logits and not shares; those of several classes are then shared out by a softmax. Default `false`. */
   logits?: boolean;
   /** Where the maps are, by name: `[1, height, width, classes]`. Default: the first output. */
   output?: string;
-}
-
-/** For each pixel of a picture its class, row by row. */
-export interface Mask {
-  width: number;
-  height: number;
-  data: Uint8Array<ArrayBuffer>;
-}
-
-/** For each pixel of a picture how much of it belongs to something, 0 to 255, row by row. */
-export interface Matte {
-  width: number;
-  height: number;
-  data: Uint8ClampedArray<ArrayBuffer>;
 }
 
 /** How much of a picture a class covers. */
@@ -47,6 +34,8 @@ export interface Maps {
   classes: number;
   /** Place by place, row by row; the classes of a place lie together. */
   data: Float32Array;
+  /** They are logits and not shares. */
+  logits: boolean;
 }
 
 /** Says for each pixel what it belongs to. Made by `engine.models`, or around a network of one's own. */
@@ -75,8 +64,8 @@ export class Segmenter<V extends Viewer = Viewer> {
         received: `[${shape.join(", ")}]`,
       });
     }
-    const shares = classes === 1 && this.#head.logits ? data.map((x) => 1 / (1 + Math.exp(-x))) : data;
-    return new Segmentation({ width, height, classes, data: shares }, this.labels, seen);
+    const { logits = false } = this.#head;
+    return new Segmentation({ width, height, classes, data, logits }, this.labels, seen);
   }
 }
 
@@ -111,42 +100,36 @@ export class Segmentation {
 
   /**
    * The class of each pixel, by default at the picture's size. Scores are interpolated, then compared, so that outlines are
-   * smooth; `threshold` is for networks with one map.
+   * smooth; `threshold` (a share, 0 to 1) is for networks with one map.
    */
-  mask({ width = this.width, height = this.height, threshold = 0.5 } = {}): Mask {
-    const data = new Uint8Array(width * height);
+  mask({ width = this.width, height = this.height, threshold = 0.5 } = {}): ClassMap {
+    const data = new Uint16Array(width * height);
     const { classes } = this.maps;
+    const share = this.#shares(1);
     this.#resampled(width, height, (at, scores) => {
       let best = 0;
-      if (classes === 1) best = (scores[0] as number) > threshold ? 1 : 0;
+      if (classes === 1) best = share(scores) > threshold ? 1 : 0;
       else for (let c = 1; c < classes; c++) if ((scores[c] as number) > (scores[best] as number)) best = c;
       data[at] = best;
     });
     return { width, height, data };
   }
 
-  /** How much of each pixel belongs to a class, for soft edges; by default the foreground, at the picture's size. */
+  /** How much of each pixel belongs to a class, 0 to 1, for soft edges; by default the foreground, at the picture's size. */
   matte({ width = this.width, height = this.height, class: wanted = 1 } = {}): Matte {
-    const { classes } = this.maps;
     if (!(Number.isInteger(wanted) && wanted >= 0 && wanted < this.classes)) {
       throw failure("invalid", "no such class", { expected: `0 to ${this.classes - 1}`, received: String(wanted) });
     }
-    const data = new Uint8ClampedArray(width * height);
+    const data = new Float32Array(width * height);
+    const share = this.#shares(wanted);
     this.#resampled(width, height, (at, scores) => {
-      if (classes === 1) data[at] = 255 * (wanted === 1 ? (scores[0] as number) : 1 - (scores[0] as number));
-      else {
-        let top = Number.NEGATIVE_INFINITY;
-        for (let c = 0; c < classes; c++) top = Math.max(top, scores[c] as number);
-        let sum = 0;
-        for (let c = 0; c < classes; c++) sum += Math.exp((scores[c] as number) - top);
-        data[at] = (255 * Math.exp((scores[wanted] as number) - top)) / sum;
-      }
+      data[at] = share(scores);
     });
     return { width, height, data };
   }
 
   /** How much of the picture each class covers that is there at all, the largest first. */
-  areas(mask: Mask = this.mask()): Area[] {
+  areas(mask: ClassMap = this.mask()): Area[] {
     const counts = new Array<number>(this.classes).fill(0);
     for (const value of mask.data) counts[value] = (counts[value] ?? 0) + 1;
     const areas = counts.map((pixels, i) => ({
@@ -156,6 +139,22 @@ export class Segmentation {
       share: pixels / mask.data.length,
     }));
     return areas.filter(({ pixels }) => pixels > 0).sort((a, b) => b.pixels - a.pixels);
+  }
+
+  /** The share of a class in the scores of a place. */
+  #shares(wanted: number): (scores: Float32Array) => number {
+    const { classes, logits } = this.maps;
+    if (classes === 1) {
+      const first = (scores: Float32Array) => scores[0] as number;
+      const share = logits ? (scores: Float32Array) => 1 / (1 + Math.exp(-first(scores))) : first;
+      return wanted === 1 ? share : (scores) => 1 - share(scores);
+    }
+    if (!logits) return (scores) => scores[wanted] as number;
+    return (scores) => {
+      let sum = 0;
+      for (const score of scores) sum += Math.exp(score - (scores[wanted] as number));
+      return 1 / sum;
+    };
   }
 
   /** Calls `each` with the interpolated scores of every pixel (half-pixel centres, edges repeated). */
