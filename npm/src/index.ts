@@ -53,6 +53,24 @@ export { Net } from "./net.js";
 export type { PlotOptions } from "./plot.js";
 export type { ModelInputs, ModelPredictOptions, Predictions } from "./predict.js";
 export * as regularizers from "./regularizers.js";
+export {
+  type Classification,
+  Classifier,
+  type ClassifierHead,
+  type ClassifyOptions,
+} from "./tasks/classifier.js";
+export { type ImageInput, preprocessing, type View } from "./tasks/input.js";
+export type { PredictImageOptions, Seen, Viewer } from "./tasks/look.js";
+export {
+  type Pixels,
+  Styler,
+  type StylerHead,
+  type StyliseOptions,
+  type UpscaleOptions,
+  Upscaler,
+  type UpscalerHead,
+} from "./tasks/pictures.js";
+export { type Area, type Maps, Segmentation, Segmenter, type SegmenterHead } from "./tasks/segmenter.js";
 export type { Augmentation, ColourOptions, Factor, WarpOptions } from "./training/augment.js";
 export * as augment from "./training/augment.js";
 export type {

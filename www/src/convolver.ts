@@ -1,4 +1,5 @@
-import { type Engine, type EngineInfo, input, layers, type Model, type SymbolicTensor, striate } from "striate";
+import { type EngineInfo, input, layers, type Model, type SymbolicTensor } from "striate";
+import { Renewed } from "./renewed.ts";
 import type { BackendChoice, Settings } from "./settings.ts";
 import { SIZE } from "./weights.ts";
 
@@ -20,57 +21,31 @@ export interface Result {
 
 /** The network: a convolution with two filters, and depth-wise max pooling behind it. Runs one picture at a time. */
 export class Convolver {
-  readonly #settings: Settings;
-  #engine: Engine | undefined;
-  #net: Model | undefined;
-  #starting = new AbortController();
+  readonly #net: Renewed<Model>;
 
   constructor(settings: Settings) {
-    this.#settings = settings;
+    this.#net = new Renewed(settings, (engine, signal) => {
+      const [photo, maps] = lines();
+      const strongest = layers.depthMaxPool({ poolSize: 2 }).apply(maps);
+      return engine.model({ inputs: photo, outputs: [maps, strongest], signal });
+    });
   }
 
   get ready(): boolean {
-    return this.#net !== undefined;
+    return this.#net.value !== undefined;
   }
 
   /** Starts an engine with this backend in place of the last one; nothing if another call came in between. */
-  async start(
+  start(
     backend: BackendChoice,
     recovered: (from: "devicelost" | "restart") => void,
   ): Promise<EngineInfo | undefined> {
-    this.#starting.abort();
-    const starting = new AbortController();
-    this.#starting = starting;
-    this.#engine?.dispose();
-    this.#engine = undefined;
-    this.#net = undefined;
-    const { threads, softwareAdapter } = this.#settings;
-    try {
-      const engine = await striate({
-        edition: "models",
-        backend,
-        allowSoftwareAdapter: softwareAdapter,
-        signal: starting.signal,
-        ...(threads ? { threads } : {}),
-      });
-      this.#engine = engine;
-      engine.addEventListener("devicelost", () => recovered("devicelost"));
-      engine.addEventListener("restart", () => recovered("restart"));
-      const [photo, maps] = lines();
-      const strongest = layers.depthMaxPool({ poolSize: 2 }).apply(maps);
-      const net = await engine.model({ inputs: photo, outputs: [maps, strongest], signal: starting.signal });
-      if (starting.signal.aborted) return undefined;
-      this.#net = net;
-      return engine.info;
-    } catch (error) {
-      if (starting.signal.aborted) return undefined;
-      throw error;
-    }
+    return this.#net.start(backend, recovered);
   }
 
   /** The maps of two filters, each given row by row. Nothing if the engine was replaced meanwhile. */
   async run({ data, width, height }: Pixels, filters: readonly (readonly number[])[]): Promise<Result | undefined> {
-    const net = this.#net;
+    const net = this.#net.value;
     if (!net) return undefined;
     const start = performance.now();
     try {
@@ -80,7 +55,7 @@ export class Convolver {
       const maps = [0, 1].map((map) => both.data.filter((_, i) => i % 2 === map));
       return { maps: [...maps, strongest.data], milliseconds: performance.now() - start };
     } catch (error) {
-      if (net !== this.#net) return undefined;
+      if (net !== this.#net.value) return undefined;
       throw error;
     }
   }

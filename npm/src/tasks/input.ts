@@ -52,7 +52,8 @@ export interface Plan {
   size: readonly [height: number, width: number];
   view: View;
   pad: boolean;
-  channels: readonly { from: 0 | 1 | 2; scale: number; offset: number }[];
+  /** Where each channel comes from: red, green, blue, or all of them as grey. */
+  channels: readonly { from: 0 | 1 | 2 | "grey"; scale: number; offset: number }[];
   layout: "nhwc" | "nchw";
   dtype: DType;
 }
@@ -67,12 +68,13 @@ export function plan(input: ImageInput, declared: TensorInfo | undefined, width:
       received: `[${shape.map((size) => size ?? "?").join(", ")}]`,
     });
   }
-  const layout = input.layout ?? (shape[1] === 3 && shape[3] !== 3 ? "nchw" : "nhwc");
+  const colours = (size: number | null | undefined) => size === 3 || size === 1;
+  const layout = input.layout ?? (colours(shape[1]) && !colours(shape[3]) ? "nchw" : "nhwc");
   const [h, w, c] = layout === "nchw" ? [shape[2], shape[3], shape[1]] : [shape[1], shape[2], shape[3]];
-  if (typeof c === "number" && c !== 3) {
-    throw failure("unsupported", "the network takes no colour pictures", {
+  if (typeof c === "number" && !colours(c)) {
+    throw failure("unsupported", "the network takes no pictures", {
       layer: declared?.name,
-      expected: "3 channels",
+      expected: "3 channels, or 1 for grey",
       received: `${c}`,
     });
   }
@@ -83,11 +85,8 @@ export function plan(input: ImageInput, declared: TensorInfo | undefined, width:
   const { fit = "stretch", order = "rgb", scale = 1, offset = 0 } = input;
   const at = (values: number | readonly number[], channel: number) =>
     typeof values === "number" ? values : (values[channel] ?? Number.NaN);
-  const channels = ([0, 1, 2] as const).map((channel) => ({
-    from: (order === "bgr" ? 2 - channel : channel) as 0 | 1 | 2,
-    scale: at(scale, channel),
-    offset: at(offset, channel),
-  }));
+  const from = c === 1 ? (["grey"] as const) : order === "bgr" ? ([2, 1, 0] as const) : ([0, 1, 2] as const);
+  const channels = from.map((from, i) => ({ from, scale: at(scale, i), offset: at(offset, i) }));
   if (!channels.every((channel) => Number.isFinite(channel.scale) && Number.isFinite(channel.offset))) {
     throw failure("invalid", "`scale` and `offset` are a number, or three", {
       received: `${JSON.stringify(scale)}, ${JSON.stringify(offset)}`,
@@ -140,14 +139,16 @@ export function tensorOf(rgba: Uint8ClampedArray | Uint8Array, width: number, he
   const { view, layout } = how;
   const columns = taps(view.x, view.width, w, width, how.pad);
   const rows = taps(view.y, view.height, h, height, how.pad);
-  const data = new ARRAYS[how.dtype](h * w * 3);
+  const depth = how.channels.length;
+  const data = new ARRAYS[how.dtype](h * w * depth);
   const whole = how.dtype === "int32";
-  const [stepPixel, stepChannel] = layout === "nchw" ? [1, h * w] : [3, 1];
+  const [stepPixel, stepChannel] = layout === "nchw" ? [1, h * w] : [depth, 1];
   how.channels.forEach(({ from, scale, offset }, channel) => {
+    const [pixels, step, start] = from === "grey" ? ([greyOf(rgba), 1, 0] as const) : ([rgba, 4, from] as const);
     for (let y = 0; y < h; y++) {
       const [top, bottom, down] = [rows.first[y] as number, rows.second[y] as number, rows.share[y] as number];
       let out = channel * stepChannel + y * w * stepPixel;
-      const [a, b] = [top * width, bottom * width];
+      const [a, b] = [top * width * step + start, bottom * width * step + start];
       for (let x = 0; x < w; x++, out += stepPixel) {
         const left = columns.first[x] as number;
         if (top < 0 || left < 0) {
@@ -155,8 +156,8 @@ export function tensorOf(rgba: Uint8ClampedArray | Uint8Array, width: number, he
           continue;
         }
         const [right, along] = [columns.second[x] as number, columns.share[x] as number];
-        const [p, q] = [rgba[(a + left) * 4 + from] as number, rgba[(a + right) * 4 + from] as number];
-        const [r, s] = [rgba[(b + left) * 4 + from] as number, rgba[(b + right) * 4 + from] as number];
+        const [p, q] = [pixels[a + left * step] as number, pixels[a + right * step] as number];
+        const [r, s] = [pixels[b + left * step] as number, pixels[b + right * step] as number];
         const upper = p + (q - p) * along;
         const value = (upper + (r + (s - r) * along - upper) * down) * scale + offset;
         data[out] = whole ? Math.round(value) : value;
@@ -164,5 +165,13 @@ export function tensorOf(rgba: Uint8ClampedArray | Uint8Array, width: number, he
     }
   });
   const bytes: TensorData = data instanceof Uint8ClampedArray ? new Uint8Array(data.buffer) : data;
-  return { data: bytes, shape: layout === "nchw" ? [1, 3, h, w] : [1, h, w, 3] };
+  return { data: bytes, shape: layout === "nchw" ? [1, depth, h, w] : [1, h, w, depth] };
+}
+
+/** Luminance (ITU-R BT.601), as Pillow and Keras have it. */
+function greyOf(rgba: Uint8ClampedArray | Uint8Array): Float32Array {
+  return Float32Array.from({ length: rgba.length / 4 }, (_, i) => {
+    const [r, g, b] = [rgba[i * 4] as number, rgba[i * 4 + 1] as number, rgba[i * 4 + 2] as number];
+    return 0.299 * r + 0.587 * g + 0.114 * b;
+  });
 }

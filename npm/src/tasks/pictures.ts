@@ -80,6 +80,8 @@ export interface StylerHead {
   styles: number;
   /** Sides of pictures are rounded to a multiple of this. */
   multipleOf: number;
+  /** The weights are a row of a batch, `[1, styles]`. Default `false`: `[styles]`. */
+  batched?: boolean;
 }
 
 /** Options of {@link Styler.stylise}. */
@@ -94,12 +96,12 @@ export class Styler<V extends Viewer = Viewer> {
   readonly net: V;
   /** Number of styles. */
   readonly styles: number;
-  readonly #multipleOf: number;
+  readonly #head: StylerHead;
 
-  constructor(net: V, { styles, multipleOf }: StylerHead) {
+  constructor(net: V, head: StylerHead) {
     this.net = net;
-    this.styles = styles;
-    this.#multipleOf = multipleOf;
+    this.styles = head.styles;
+    this.#head = head;
   }
 
   /** The picture in a style, by number, or in a blend, by weights. */
@@ -119,13 +121,14 @@ export class Styler<V extends Viewer = Viewer> {
     const picture = await pixelsOf(source);
     const longer = Math.max(picture.width, picture.height);
     const ratio = (options.size ?? Math.min(longer, 512)) / longer;
-    const side = (pixels: number) => Math.max(1, Math.round((pixels * ratio) / this.#multipleOf)) * this.#multipleOf;
+    const { multipleOf, batched = false } = this.#head;
+    const side = (pixels: number) => Math.max(1, Math.round((pixels * ratio) / multipleOf)) * multipleOf;
     const [width, height] = [side(picture.width), side(picture.height)];
     const { signal } = options;
     const { outputs } = await this.net.predictImage(
       picture,
       { scale: 1 / 255, size: [height, width] },
-      { others: [{ data: weights, shape: [this.styles] }], ...(signal ? { signal } : {}) },
+      { others: [{ data: weights, shape: batched ? [1, this.styles] : [this.styles] }], ...(signal ? { signal } : {}) },
     );
     const painted = planes(outputNamed(outputs, undefined), [width, height]);
     const out = new Uint8ClampedArray(width * height * 4).fill(255);
