@@ -199,7 +199,7 @@ test("a styler blends styles", async () => {
   const image = input({ shape: [null, null, 3] });
   const weights = input({ shape: [2] });
   const strength = layers
-    .reshape([1, 1, 1])
+    .reshape({ targetShape: [1, 1, 1] })
     .apply(layers.dense({ units: 1, useBias: false, name: "strength" }).apply(weights));
   const net = await engine.model({ inputs: [image, weights], outputs: layers.multiply().apply([image, strength]) });
   await net.setWeight("strength/kernel", [0, 1]);
