@@ -9,6 +9,7 @@ import { Life } from "./life.js";
 import { type BuildOptions, buildFunctional, buildSequential, loadKeras, type Model, shapesOf } from "./model.js";
 import { withModel } from "./models.js";
 import { Net } from "./net.js";
+import { Models } from "./tasks/models.js";
 import type { EngineInfo, EngineOptions, LoadOptions, ModelSource } from "./types.js";
 import { Zoo } from "./zoo.js";
 
@@ -62,6 +63,7 @@ export class Engine extends EventTarget {
   #options: HostOptions;
   #inWorker: boolean;
   #onProgress: EngineOptions["onProgress"];
+  #models: string;
   #held: { life: Life | undefined } = { life: undefined };
   #starting: Promise<Life> | undefined;
   #losses = 0;
@@ -71,6 +73,7 @@ export class Engine extends EventTarget {
   constructor(options: EngineOptions) {
     super();
     const { backend = "auto", threads, variant, edition, worker, allowSoftwareAdapter, assets, onProgress } = options;
+    this.#models = String(options.models ?? "models/").replace(/\/?$/, "/");
     if (!["auto", "webgpu", "wasm"].includes(backend)) {
       throw failure("invalid", "no such backend", { expected: "auto, webgpu or wasm", received: String(backend) });
     }
@@ -168,6 +171,11 @@ export class Engine extends EventTarget {
   /** Well-known networks: `await engine.zoo.resnet50({ includeTop: false })`. */
   get zoo(): Zoo {
     return new Zoo(this);
+  }
+
+  /** Published networks, a line each: `await engine.models.poseNet()`. */
+  get models(): Models {
+    return new Models(this, this.#models, this.#options.assets);
   }
 
   /** The shape of a tensor while a network is being written down; `null` where any size fits. */

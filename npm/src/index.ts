@@ -53,14 +53,24 @@ export { Net } from "./net.js";
 export type { PlotOptions } from "./plot.js";
 export type { ModelInputs, ModelPredictOptions, Predictions } from "./predict.js";
 export * as regularizers from "./regularizers.js";
+export type { CardName, ModelCard, Task } from "./tasks/cards.js";
 export {
   type Classification,
   Classifier,
   type ClassifierHead,
   type ClassifyOptions,
 } from "./tasks/classifier.js";
+export { cosineSimilarity, FeatureExtractor } from "./tasks/features.js";
+export {
+  FaceDetector,
+  type FaceOptions,
+  PoseEstimator,
+  TextDetector,
+  type TextDetectorOptions,
+} from "./tasks/finders.js";
 export { type ImageInput, preprocessing, type View } from "./tasks/input.js";
 export type { PredictImageOptions, Seen, Viewer } from "./tasks/look.js";
+export type { CarriedOptions, Models, SizedOptions } from "./tasks/models.js";
 export {
   type Pixels,
   Styler,

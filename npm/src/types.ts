@@ -64,6 +64,11 @@ export interface EngineOptions {
    * (esbuild, Rollup). Default: beside this module.
    */
   assets?: string | URL;
+  /**
+   * The address under which the published networks of `engine.models` are served, a folder for each. Default: `models/` beside the page
+   * (in Node: in the working directory).
+   */
+  models?: string | URL;
   /** Is told how far the WebAssembly binary has come. */
   onProgress?: OnProgress;
   /** Stops the start. */

@@ -86,7 +86,7 @@ export interface StylerHead {
 
 /** Options of {@link Styler.stylise}. */
 export interface StyliseOptions extends PredictOptions {
-  /** The longer side of the result, in pixels. Default: the picture's, at most 512. */
+  /** The longer side of the result, in pixels. Default: the picture's, at most 512. A network of one size has its own. */
   size?: number;
 }
 
@@ -123,7 +123,8 @@ export class Styler<V extends Viewer = Viewer> {
     const ratio = (options.size ?? Math.min(longer, 512)) / longer;
     const { multipleOf, batched = false } = this.#head;
     const side = (pixels: number) => Math.max(1, Math.round((pixels * ratio) / multipleOf)) * multipleOf;
-    const [width, height] = [side(picture.width), side(picture.height)];
+    const [, h, w] = this.net.inputs[0]?.shape ?? [];
+    const [width, height] = [w ?? side(picture.width), h ?? side(picture.height)];
     const { signal } = options;
     const { outputs } = await this.net.predictImage(
       picture,

@@ -82,6 +82,27 @@ export interface VisionModule {
     score: number,
     most: number,
   ): [Floats, Floats, Sizes];
+  decodeFaces(
+    head: Floats,
+    shape: Sizes,
+    width: number,
+    height: number,
+    score: number,
+    iou: number,
+    most: number,
+  ): [Floats, Floats];
+  decodePose(
+    heat: Floats,
+    heatShape: Sizes,
+    offsets: Floats,
+    offsetsShape: Sizes,
+    inputWidth: number,
+    inputHeight: number,
+    width: number,
+    height: number,
+  ): Floats;
+  poseParts(): string[];
+  decodeText(map: Floats, shape: Sizes, width: number, height: number, pixel: number, score: number): [Floats, Floats];
   ssdAnchors(
     grids: Sizes,
     smallest: number,

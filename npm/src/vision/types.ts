@@ -295,3 +295,45 @@ export interface Prediction {
   /** What the network gives it. */
   score: number;
 }
+
+/** A box that a network is so sure of, in pixels of the picture. */
+export interface ScoredBox extends Box {
+  /** How sure it is, 0 to 1. */
+  score: number;
+}
+
+/** A part of a body, in pixels of the picture. */
+export interface Keypoint {
+  /** Its name: `nose`, `leftEye` ... */
+  part: string;
+  /** From the left. */
+  x: number;
+  /** From above. */
+  y: number;
+  /** How sure the network is, 0 to 1. */
+  score: number;
+}
+
+/** A body. */
+export interface Pose {
+  /** Its parts, in COCO's order. */
+  keypoints: Keypoint[];
+}
+
+/** Options of {@link Vision.decodeFaces}. */
+export interface FaceHeadOptions {
+  /** Lowest score, 0 to 1. Default 0.3. */
+  scoreThreshold?: number;
+  /** Of two boxes that overlap by more than this the weaker is dropped. Default 0.4. */
+  iouThreshold?: number;
+  /** At most so many. Default 100. */
+  maxDetections?: number;
+}
+
+/** Options of {@link Vision.decodeText}. */
+export interface TextMapOptions {
+  /** Lowest share of text of a pixel. Default 0.3. */
+  pixelThreshold?: number;
+  /** Lowest mean share of a line. Default 0.5. */
+  scoreThreshold?: number;
+}

@@ -15,17 +15,21 @@ import type {
   CombinedBoxes,
   CombinedOptions,
   DecodedBoxes,
+  FaceHeadOptions,
   FloatTensor,
   FoundBox,
   LegendEntry,
   Matte,
+  Pose,
   Prediction,
   PyramidAnchorOptions,
+  ScoredBox,
   SelectOptions,
   Size,
   SsdAnchorOptions,
   SuppressionOptions,
   TensorLike,
+  TextMapOptions,
   Trackable,
   TrackerOptions,
   TruthBox,
@@ -226,6 +230,53 @@ export class Vision {
     const [x, y] = given.scaleOf(scale);
     const boxes = this.#convert(corners, 0, given.formOf("xywh")).map((edge, i) => edge * (i % 2 === 0 ? x : y));
     return detections([boxes, scores, classes], labels);
+  }
+
+  /** Faces in the head `[1, n, n, 25]` of the tiny face detector, best first; the picture lay in the left upper corner of a square. */
+  decodeFaces(head: TensorLike, picture: Size, options: FaceHeadOptions = {}): ScoredBox[] {
+    const { scoreThreshold = 0.3, iouThreshold = 0.4, maxDetections = 100 } = options;
+    const [h, { width, height }] = [given.tensor(head, "the head's output"), given.sizeOf(picture, "the picture")];
+    const [score, iou] = [given.number(scoreThreshold, "scoreThreshold"), given.number(iouThreshold, "iouThreshold")];
+    const most = given.most(maxDetections, "maxDetections");
+    return scored(this.#calls.run((module) => module.decodeFaces(h.data, h.shape, width, height, score, iou, most)));
+  }
+
+  /**
+   * One person's parts from PoseNet's maps: `heat` `[1, rows, columns, 17]`, `offsets` `[1, rows, columns, 34]`; `input` is the size that
+   * the picture was stretched to.
+   */
+  decodePose(maps: { heat: TensorLike; offsets: TensorLike }, sizes: { input: Size; picture: Size }): Pose {
+    const [heat, offsets] = [given.tensor(maps.heat, "the heat map"), given.tensor(maps.offsets, "the offsets")];
+    const [input, picture] = [given.sizeOf(sizes.input, "the input"), given.sizeOf(sizes.picture, "the picture")];
+    const [numbers, parts] = this.#calls.run((module) => [
+      module.decodePose(
+        heat.data,
+        heat.shape,
+        offsets.data,
+        offsets.shape,
+        input.width,
+        input.height,
+        picture.width,
+        picture.height,
+      ),
+      module.poseParts(),
+    ]);
+    const point = (part: string, i: number) => {
+      const [x, y, score] = numbers.subarray(3 * i, 3 * i + 3) as unknown as [number, number, number];
+      return { part, x, y, score };
+    };
+    return { keypoints: parts.map(point) };
+  }
+
+  /** Lines of text in a map of shares `[1, rows, columns, 1]` (or channels first), best first; the picture was stretched to the map. */
+  decodeText(map: TensorLike, picture: Size, options: TextMapOptions = {}): ScoredBox[] {
+    const { pixelThreshold = 0.3, scoreThreshold = 0.5 } = options;
+    const [m, { width, height }] = [given.tensor(map, "the map"), given.sizeOf(picture, "the picture")];
+    const [pixel, score] = [
+      given.number(pixelThreshold, "pixelThreshold"),
+      given.number(scoreThreshold, "scoreThreshold"),
+    ];
+    return scored(this.#calls.run((module) => module.decodeText(m.data, m.shape, width, height, pixel, score)));
   }
 
   /** SSD's anchors as parts of the picture: centre y, centre x, height and width of each, for {@link decodeBoxes}. */
@@ -523,6 +574,14 @@ function detections(
     const [x, y, width, height] = boxes.subarray(4 * i, 4 * i + 4) as unknown as [number, number, number, number];
     const value = classes[i] as number;
     return { label: labels?.[value] ?? String(value), class: value, score, x, y, width, height };
+  });
+}
+
+/** Boxes with their scores. */
+function scored([boxes, scores]: readonly [Float32Array, Float32Array]): ScoredBox[] {
+  return Array.from(scores, (score, i) => {
+    const [x, y, width, height] = boxes.subarray(4 * i, 4 * i + 4) as unknown as [number, number, number, number];
+    return { score, x, y, width, height };
   });
 }
 

@@ -6,6 +6,7 @@
 mod boxes;
 mod heads;
 mod measures;
+mod people;
 mod pictures;
 
 use wasm_bindgen::JsValue;

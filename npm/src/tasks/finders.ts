@@ -1,0 +1,116 @@
+// Networks that find faces, bodies and text. Their outputs are read by the module of vision functions, which is fetched with the first
+// picture.
+
+import { failure } from "../errors.js";
+import type { ImageSource, PredictOptions, TensorOutput } from "../types.js";
+import type { Vision, VisionOptions } from "../vision/index.js";
+import type { FaceHeadOptions, Pose, ScoredBox, TextMapOptions } from "../vision/types.js";
+import { outputNamed } from "./classifier.js";
+import type { Viewer } from "./look.js";
+
+/** Options of {@link FaceDetector.detect}. */
+export type FaceOptions = PredictOptions & FaceHeadOptions;
+
+/** Options of {@link TextDetector.detect}. */
+export type TextDetectorOptions = PredictOptions & TextMapOptions;
+
+/** The module, fetched when it is first needed. */
+class Lazy {
+  #vision: Promise<Vision> | undefined;
+  readonly #options: VisionOptions;
+
+  constructor(options: VisionOptions) {
+    this.#options = options;
+  }
+
+  async get(): Promise<Vision> {
+    this.#vision ??= import("../vision/index.js").then(({ loadVision }) => loadVision(this.#options));
+    try {
+      return await this.#vision;
+    } catch (error) {
+      // The next picture tries again.
+      this.#vision = undefined;
+      throw error;
+    }
+  }
+}
+
+/** Finds faces. Made by `engine.models`. */
+export class FaceDetector<V extends Viewer = Viewer> {
+  /** The network. */
+  readonly net: V;
+  readonly #vision: Lazy;
+
+  /** @internal */
+  constructor(net: V, options: VisionOptions) {
+    this.net = net;
+    this.#vision = new Lazy(options);
+  }
+
+  /** The faces of a picture, surest first. */
+  async detect(source: ImageSource, options: FaceOptions = {}): Promise<ScoredBox[]> {
+    const { signal, ...rest } = options;
+    const [vision, seen] = await Promise.all([
+      this.#vision.get(),
+      this.net.predictImage(source, { fit: "pad" }, signal ? { signal } : {}),
+    ]);
+    return vision.decodeFaces(outputNamed(seen.outputs, undefined), seen, rest);
+  }
+}
+
+/** Finds the parts of a person's body. Made by `engine.models`. */
+export class PoseEstimator<V extends Viewer = Viewer> {
+  /** The network. */
+  readonly net: V;
+  readonly #vision: Lazy;
+
+  /** @internal */
+  constructor(net: V, options: VisionOptions) {
+    this.net = net;
+    this.#vision = new Lazy(options);
+  }
+
+  /** The body of the most visible person, in pixels of the picture. */
+  async estimate(source: ImageSource, options: PredictOptions = {}): Promise<Pose> {
+    const [vision, seen] = await Promise.all([
+      this.#vision.get(),
+      this.net.predictImage(source, { scale: 1 / 127.5, offset: -1 }, options),
+    ]);
+    const [heat, offsets] = ["heatmap", "offset"].map((name) => {
+      const found = seen.outputs.find((output) => output.name.includes(name));
+      if (found) return found;
+      throw failure("unsupported", `the network has no output for the ${name}`, {
+        received: seen.outputs.map((output) => output.name).join(", "),
+      });
+    }) as [TensorOutput, TensorOutput];
+    return vision.decodePose({ heat, offsets }, { input: this.#input(), picture: seen });
+  }
+
+  #input(): { width: number; height: number } {
+    const [, height, width] = this.net.inputs[0]?.shape ?? [];
+    return { width: width ?? 385, height: height ?? 385 };
+  }
+}
+
+/** Finds lines of text. Made by `engine.models`. */
+export class TextDetector<V extends Viewer = Viewer> {
+  /** The network. */
+  readonly net: V;
+  readonly #vision: Lazy;
+
+  /** @internal */
+  constructor(net: V, options: VisionOptions) {
+    this.net = net;
+    this.#vision = new Lazy(options);
+  }
+
+  /** The lines of text of a picture, surest first, in pixels of it. */
+  async detect(source: ImageSource, options: TextDetectorOptions = {}): Promise<ScoredBox[]> {
+    const { signal, ...rest } = options;
+    const [vision, seen] = await Promise.all([
+      this.#vision.get(),
+      this.net.predictImage(source, { scale: 1 / 127.5, offset: -1 }, signal ? { signal } : {}),
+    ]);
+    return vision.decodeText(outputNamed(seen.outputs, undefined), seen, rest);
+  }
+}
