@@ -3,7 +3,7 @@
 
     python3 -m venv target/train/venv && target/train/venv/bin/pip install tensorflow-cpu
     node benches/train/accuracy.mjs                      # writes the digits' split
-    target/train/venv/bin/python benches/train/keras.py [--only=lenet5,cnn,steps] [--runs=3]
+    target/train/venv/bin/python benches/train/with_keras.py [--only=lenet5,cnn,steps] [--runs=3]
 """
 
 import json
