@@ -87,7 +87,12 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     rolldownOptions: {
-      input: { index: join(root, "index.html"), filters: join(root, "filters.html"), segments: join(root, "segments.html"), sw: join(root, "src/sw.ts") },
+      input: {
+        index: join(root, "index.html"),
+        filters: join(root, "filters.html"),
+        segments: join(root, "segments.html"),
+        sw: join(root, "src/sw.ts"),
+      },
       output: {
         assetFileNames,
         entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js"),

@@ -13,7 +13,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { launch } from "../../npm/tests/chromium.js";
 import { page as html, serve } from "../../npm/tests/server.js";
-import { folder, write } from "./mnist.mjs";
+import { folder, split, write } from "./mnist.mjs";
+import { greyPng } from "./png.mjs";
 
 const options = Object.fromEntries(process.argv.slice(2).map((a) => a.replace(/^--/, "").split("=")));
 const [epochs, threads] = [Number(options.epochs ?? 20), Number(options.threads ?? 1)];
@@ -92,6 +93,24 @@ async function train({ epochs, threads }) {
   return { weights, parameters, seconds, curve, ...memory, ...judge(test.y.data, found) };
 }
 
+/** Eight digits of each kind that the network has never seen, a row for each kind. */
+function sheet() {
+  const [columns, side] = [8, 28];
+  const { x, y } = split().test;
+  const grey = new Uint8Array(10 * side * columns * side);
+  for (let digit = 0; digit < 10; digit++) {
+    const rows = Array.from(y.keys()).filter((row) => y[row] === digit);
+    for (let column = 0; column < columns; column++) {
+      const row = rows[column * Math.floor(rows.length / columns)];
+      for (let i = 0; i < side * side; i++) {
+        const [v, u] = [Math.floor(i / side), i % side];
+        grey[(digit * side + v) * columns * side + column * side + u] = Math.round(255 * x[row * side * side + i]);
+      }
+    }
+  }
+  return greyPng(grey, columns * side, 10 * side);
+}
+
 try {
   const page = await browser.newPage();
   page.on("console", (message) => console.log(message.text()));
@@ -108,6 +127,7 @@ try {
   const to = kept ? fileURLToPath(new URL("../../www/public/models", import.meta.url)) : folder;
   mkdirSync(to, { recursive: true });
   writeFileSync(join(to, "digits-fcn.safetensors"), Uint8Array.from(weights));
+  writeFileSync(join(to, "digits.png"), sheet());
   if (kept) {
     const machine = { cpu: os.cpus()[0].model.trim(), cores: os.cpus().length };
     const about = { date: new Date().toISOString(), machine, chromium: browser.version(), epochs, threads, ...record };

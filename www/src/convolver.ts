@@ -36,10 +36,7 @@ export class Convolver {
   }
 
   /** Starts an engine with this backend in place of the last one; nothing if another call came in between. */
-  start(
-    backend: BackendChoice,
-    recovered: (from: "devicelost" | "restart") => void,
-  ): Promise<EngineInfo | undefined> {
+  start(backend: BackendChoice, recovered: (from: "devicelost" | "restart") => void): Promise<EngineInfo | undefined> {
     return this.#net.start(backend, recovered);
   }
 
