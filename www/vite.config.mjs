@@ -72,7 +72,9 @@ function precache() {
 
 /** The engine's files carry the name of their binary, by which the service worker knows which is in use. */
 function assetFileNames({ originalFileNames }) {
-  const binary = /wasm\/((?:simd|relaxed|threads|webgpu)-(?:files|models))\//.exec(originalFileNames[0] ?? "")?.[1];
+  const binary = /wasm\/((?:simd|relaxed|threads|webgpu)-(?:files|models)|keras)\//.exec(
+    originalFileNames[0] ?? "",
+  )?.[1];
   return `assets/${binary ? `wasm-${binary}-` : ""}[name]-[hash][extname]`;
 }
 

@@ -31,7 +31,7 @@ export async function keepOffline(): Promise<void> {
   await navigator.serviceWorker.register("sw.js").catch(() => undefined);
 }
 
-/** Keeps the engine's binary of this variant as well: the page loads only one of the three. */
+/** Keeps the engine's binary of this variant as well (the page loads only one), or a module beside it, by name. */
 export async function keepVariant(variant: string): Promise<void> {
   await tell({ keep: variant });
 }

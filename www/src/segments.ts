@@ -110,6 +110,8 @@ async function start(choice: BackendChoice): Promise<void> {
     if (!engine) return;
     enginePanel.show({ phase: "ready", engine }, choice);
     void keepVariant(engine.variant);
+    // What read the network's file.
+    void keepVariant("keras");
     await compute();
   } catch (error) {
     enginePanel.show({ phase: "failed", error }, choice);
