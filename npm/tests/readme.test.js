@@ -20,7 +20,12 @@ let browser;
 
 before(async () => {
   const ssd = join(VENDOR, "ssd_mobilenetv2_oidv4/");
-  const folders = { "/dist/": join(ROOT, "npm/dist/"), "/models/ssd/": ssd, "/photos/": IMAGES };
+  const folders = {
+    "/dist/": join(ROOT, "npm/dist/"),
+    "/models/ssd/": ssd,
+    "/models/": `${VENDOR}/`,
+    "/photos/": IMAGES,
+  };
   server = await serve(folders, { "/": (_, response) => html(response) });
   browser = await launch();
 });
@@ -82,6 +87,15 @@ test("the program of npm/README.md that trains learns its bars", async () => {
   assert.match(logged, /^0: \d of 5, \d/m);
   const [, accuracy] = logged.match(/^accuracy (\S+) after \d+ epochs$/m);
   assert.ok(Number(accuracy) > 0.9, logged);
+});
+
+test("the program of npm/README.md with published networks finds the person", async () => {
+  const programs = blocks("npm/README.md", ["js"]).filter((code) => code.includes("engine.models"));
+  assert.equal(programs.length, 1);
+  const logged = (await run(programs[0])).join("\n");
+  assert.doesNotMatch(logged, /thrown/);
+  assert.match(logged, /^5\d % person; a soft edge of 262144 pixels$/m);
+  assert.match(logged, /^2 classes$/m);
 });
 
 test("the program of npm/README.md around networks says what it found", async () => {

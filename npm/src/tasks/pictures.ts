@@ -123,7 +123,8 @@ export class Styler<V extends Viewer = Viewer> {
     const ratio = (options.size ?? Math.min(longer, 512)) / longer;
     const { multipleOf, batched = false } = this.#head;
     const side = (pixels: number) => Math.max(1, Math.round((pixels * ratio) / multipleOf)) * multipleOf;
-    const [, h, w] = this.net.inputs[0]?.shape ?? [];
+    const [, a, b, c] = this.net.inputs[0]?.shape ?? [];
+    const [h, w] = a === 3 && c !== 3 ? [b, c] : [a, b];
     const [width, height] = [w ?? side(picture.width), h ?? side(picture.height)];
     const { signal } = options;
     const { outputs } = await this.net.predictImage(

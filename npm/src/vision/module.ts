@@ -102,7 +102,14 @@ export interface VisionModule {
     height: number,
   ): Floats;
   poseParts(): string[];
-  decodeText(map: Floats, shape: Sizes, width: number, height: number, pixel: number, score: number): [Floats, Floats];
+  decodeTextMap(
+    map: Floats,
+    shape: Sizes,
+    width: number,
+    height: number,
+    pixel: number,
+    score: number,
+  ): [Floats, Floats];
   ssdAnchors(
     grids: Sizes,
     smallest: number,

@@ -276,7 +276,7 @@ export class Vision {
       given.number(pixelThreshold, "pixelThreshold"),
       given.number(scoreThreshold, "scoreThreshold"),
     ];
-    return scored(this.#calls.run((module) => module.decodeText(m.data, m.shape, width, height, pixel, score)));
+    return scored(this.#calls.run((module) => module.decodeTextMap(m.data, m.shape, width, height, pixel, score)));
   }
 
   /** SSD's anchors as parts of the picture: centre y, centre x, height and width of each, for {@link decodeBoxes}. */

@@ -68,8 +68,8 @@ pub fn pose_parts() -> Vec<String> {
     pose::PARTS.iter().map(|part| part.to_string()).collect()
 }
 
-/// A map of shares of text as boxes round its lines.
-#[wasm_bindgen(js_name = decodeText)]
+/// A map of shares of text as boxes round its lines. (wasm-bindgen's own glue has a `decodeText`.)
+#[wasm_bindgen(js_name = decodeTextMap)]
 pub fn decode_text(map: &[f32], shape: &[u32], width: u32, height: u32, pixel: f32, score: f32) -> Js<Array> {
     let decode = || {
         if pixel.is_nan() || score.is_nan() {
