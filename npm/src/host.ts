@@ -66,8 +66,8 @@ export interface Found {
   decode: number;
 }
 
-/** What a look at a picture sends back. */
-export interface Looked {
+/** What a picture shown to a network sends back. */
+export interface Shown {
   outputs: TensorOutput[];
   preprocess: number;
   inference: number;
@@ -389,7 +389,7 @@ export class Host {
   }
 
   /** Runs a network on a picture, prepared as planned, and on its other inputs. */
-  look(id: number, frame: Frame, how: Plan, others: Sent[]): Promise<Reply<Looked>> {
+  show(id: number, frame: Frame, how: Plan, others: Sent[]): Promise<Reply<Shown>> {
     return this.#reply(async () => {
       try {
         const start = performance.now();
@@ -499,7 +499,7 @@ export class Host {
       const value = await orTrap(work);
       const reply: Reply<T> = { ok: true, value, losses: this.#lost(id) };
       // To a page in place this changes nothing.
-      const tensors = Array.isArray(value) ? value : (value as Partial<Looked> | null)?.outputs;
+      const tensors = Array.isArray(value) ? value : (value as Partial<Shown> | null)?.outputs;
       return Array.isArray(tensors) ? transfer(reply, buffersOf(tensors)) : reply;
     } catch (thrown) {
       if (!isTrap(thrown)) return { ok: false, error: fieldsOf(thrown), fatal: false, losses: this.#lost(id) };

@@ -84,7 +84,7 @@ export async function look<H extends { id: number }>(
     const { width, height } = frame;
     const how = plan(input, declared[0], width, height);
     const { outputs, preprocess, inference } = await life.call((host) =>
-      host.look(handle.id, send(), how, life.hand(more)),
+      host.show(handle.id, send(), how, life.hand(more)),
     );
     const timings = { preprocess, inference, total: performance.now() - start };
     return { outputs, width, height, view: how.view, timings };
