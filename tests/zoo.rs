@@ -280,6 +280,23 @@ fn every_network_runs() {
     }
 }
 
+/// Written as ONNX and read again: the same to the bit.
+#[cfg(feature = "onnx")]
+#[test]
+fn every_network_comes_back_from_an_onnx_file() {
+    use striate::formats::{ImportOptions, onnx};
+    for name in zoo::names() {
+        let model = build(name, small(name).0);
+        let file = onnx::export(&model.graph().unwrap(), &onnx::ExportOptions::default()).unwrap();
+        let graph = onnx::import(&file, &ImportOptions::default()).unwrap().graph;
+        assert_eq!(graph.inputs()[0].dims[0], None, "{name}: the batch is open");
+        let input = input_of(&model);
+        let mut session = Session::new(graph, Device::Cpu).unwrap();
+        let outputs = pollster::block_on(session.run(std::slice::from_ref(&input))).unwrap();
+        assert!(outputs == run(&model, input), "{name}");
+    }
+}
+
 /// Scores enlarged by an untrained FCN are those of bilinear interpolation, away from the border.
 #[test]
 fn transposed_convolutions_begin_as_bilinear_interpolation() {

@@ -11,7 +11,7 @@ mod inspect;
 #[cfg(all(feature = "keras", not(target_arch = "wasm32")))]
 pub mod keras;
 mod lower;
-#[cfg(feature = "onnx")]
+#[cfg(any(feature = "onnx", feature = "export"))]
 pub mod onnx;
 #[cfg(all(feature = "keras", not(target_arch = "wasm32")))]
 pub mod pytorch;

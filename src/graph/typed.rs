@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Graph, ValueId};
+use super::{Graph, Input, Types, ValueId};
 use crate::error::Result;
 use crate::ops::Op;
 use crate::shape::Shape;
@@ -16,6 +16,21 @@ use crate::tensor::{DType, Tensor, TensorType};
 /// An open dimension is taken to be the first of these, and the second: of the batch, and of any other axis (which
 /// must survive a backbone's strides and skip connections).
 const GUESSES: [[usize; 2]; 2] = [[1, 2], [256, 320]];
+
+impl Graph {
+    /// Types of all values for two guesses of the dimensions that are open among these of the inputs: what differs between
+    /// the two depends on them.
+    pub(crate) fn guessed_types(&self, inputs: &[Vec<Option<usize>>]) -> Result<[Types; 2]> {
+        let guess = |guess: usize| {
+            let dim = |(axis, d): (usize, &Option<usize>)| d.unwrap_or(GUESSES[(axis > 0) as usize][guess]);
+            let kind = |(input, dims): (&Input, &Vec<Option<usize>>)| {
+                TensorType::new(input.dtype, dims.iter().enumerate().map(dim).collect::<Shape>())
+            };
+            self.infer(&self.inputs().iter().zip(inputs).map(kind).collect::<Vec<_>>())
+        };
+        Ok([guess(0)?, guess(1)?])
+    }
+}
 
 /// Dimensions of a value, outermost first; `None` may be anything.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]

@@ -11,6 +11,7 @@ mod conv;
 mod crop;
 mod einsum;
 mod elementwise;
+mod export;
 mod layout;
 mod matmul;
 mod normalize;
@@ -26,6 +27,7 @@ mod shapes;
 mod tensor;
 mod values;
 
+pub use export::{ExportOptions, export};
 pub use tensor::read_tensor;
 
 use std::collections::{HashMap, HashSet};

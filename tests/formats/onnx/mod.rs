@@ -1,5 +1,7 @@
 //! ONNX files of our own: what they compute, how images lie, and what broken ones are told.
 
+#[cfg(feature = "conformance")]
+mod export;
 mod hostile;
 mod layout;
 mod meaning;
