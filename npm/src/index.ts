@@ -69,7 +69,7 @@ export {
   type TextDetectorOptions,
 } from "./tasks/finders.js";
 export { type ImageInput, preprocessing, type View } from "./tasks/input.js";
-export type { PredictImageOptions, Seen, Viewer } from "./tasks/look.js";
+export { imageTensor, type PredictImageOptions, type Seen, type Viewer } from "./tasks/look.js";
 export type { CarriedOptions, Models, SizedOptions } from "./tasks/models.js";
 export {
   type Pixels,

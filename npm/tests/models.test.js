@@ -5,7 +5,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { cosineSimilarity, striate } from "../dist/index.js";
+import { cam, cosineSimilarity, gradCam, imageTensor, striate } from "../dist/index.js";
 import { expectedBoxes, IMAGES, missingBox, VENDOR } from "./photos.js";
 import { readPng } from "./png.js";
 
@@ -65,6 +65,21 @@ for (const [name, file, read] of [
     }
   });
 }
+
+carried("efficientNetLite0", async ({ net, input }) => {
+  // Where it looks: its last layer on each of the 49 cells.
+  const { top1, cam_top1: cells } = expected("efficientnet_lite0_cam").results["chelsea.png"];
+  const picture = await imageTensor(photo("chelsea.png"), input, net);
+  assert.deepEqual(picture.shape, [1, 224, 224, 3]);
+  const map = await cam(net, picture);
+  assert.deepEqual([map.classIndex, map.width, map.height], [top1.index, 7, 7]);
+  cells.flat().forEach((value, i) => {
+    assert.ok(Math.abs(map.data[i] - value) < 0.01, `cell ${i}: ${map.data[i]}, expected ${value}`);
+  });
+  const gradient = await gradCam(net, picture, { classIndex: top1.index });
+  const scale = gradient.data.indexOf(Math.max(...gradient.data));
+  assert.equal(scale, map.data.indexOf(Math.max(...map.data)), "both are brightest at one place");
+});
 
 carried("mobileNetV2", async (extractor) => {
   const { results } = expected("mobilenetv2_bottleneck");

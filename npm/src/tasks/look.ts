@@ -3,10 +3,18 @@
 import type { Engine } from "../engine.js";
 import { failure, throwIfAborted } from "../errors.js";
 import type { Held, Loaded } from "../held.js";
-import { capture, close, type Frame } from "../image.js";
+import { capture, close, type Frame, PixelReader } from "../image.js";
 import { withShape } from "../predict.js";
-import type { ImageSource, PredictOptions, TensorInfo, TensorInput, TensorOutput } from "../types.js";
-import { type ImageInput, plan, type View } from "./input.js";
+import type {
+  ImageSource,
+  PredictOptions,
+  RawImage,
+  TensorData,
+  TensorInfo,
+  TensorInput,
+  TensorOutput,
+} from "../types.js";
+import { type ImageInput, plan, tensorOf, type View } from "./input.js";
 
 /** Options of `predictImage`. */
 export interface PredictImageOptions extends PredictOptions {
@@ -89,4 +97,27 @@ export async function look<H extends { id: number }>(
     const timings = { preprocess, inference, total: performance.now() - start };
     return { outputs, width, height, view: how.view, timings };
   });
+}
+
+/** The pixels of a source, on this side. */
+export async function pixelsOf(source: ImageSource): Promise<RawImage> {
+  const frame = await capture(source, false);
+  try {
+    return { data: new PixelReader().read(frame), width: frame.width, height: frame.height };
+  } finally {
+    close(frame);
+  }
+}
+
+/**
+ * A picture as the tensor that a network takes, a batch of one: to train with, or to explain ({@link gradCam}). What `input` leaves open
+ * the network decides, if one is given.
+ */
+export async function imageTensor(
+  source: ImageSource,
+  input: ImageInput = {},
+  net?: Pick<Viewer, "inputs">,
+): Promise<{ data: TensorData; shape: number[] }> {
+  const { data, width, height } = await pixelsOf(source);
+  return tensorOf(data, width, height, plan(input, net?.inputs[0], width, height));
 }

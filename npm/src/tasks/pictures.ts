@@ -1,11 +1,10 @@
 // Networks whose answers are pictures: larger ones, or in another style.
 
 import { failure, throwIfAborted } from "../errors.js";
-import { capture, close, PixelReader } from "../image.js";
 import type { ImageSource, OnProgress, PredictOptions, RawImage, TensorOutput } from "../types.js";
 import { outputNamed } from "./classifier.js";
 import type { ImageInput } from "./input.js";
-import type { Viewer } from "./look.js";
+import { pixelsOf, type Viewer } from "./look.js";
 
 /** A picture's pixels: `ImageData` where there is such a thing. */
 export type Pixels = RawImage & { data: Uint8ClampedArray<ArrayBuffer> };
@@ -211,17 +210,6 @@ function paste(
       const pixelAt = (to + x) * 4;
       for (let c = 0; c < 3; c++) out[pixelAt + c] = (data[at + c * channel] as number) * scale;
     }
-  }
-}
-
-/** The pixels of a source, on this side. */
-async function pixelsOf(source: ImageSource): Promise<RawImage> {
-  const frame = await capture(source, false);
-  try {
-    const data = new PixelReader().read(frame);
-    return { data, width: frame.width, height: frame.height };
-  } finally {
-    close(frame);
   }
 }
 
