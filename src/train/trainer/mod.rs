@@ -508,7 +508,8 @@ mod tests {
         };
         let ((kept, plain), (recomputed, lower)) = (train(false), train(true));
         assert_eq!(kept, recomputed);
-        assert!(lower * 5 < plain * 4, "{lower} of {plain} bytes");
+        // Scratch memory, which threads have each, counts too.
+        assert!(lower * 8 < plain * 7, "{lower} of {plain} bytes");
     }
 
     #[test]
