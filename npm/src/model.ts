@@ -22,7 +22,7 @@ import type { ImageInput } from "./tasks/input.js";
 import { look, type PredictImageOptions, type Seen } from "./tasks/look.js";
 import type { Logs } from "./training/callbacks.js";
 import type { CompileOptions } from "./training/compile.js";
-import type { Dataset } from "./training/data.js";
+import type { Dataset } from "./training/dataset.js";
 import type { ClassWeight, TrainingData } from "./training/samples.js";
 import { type EvaluateOptions, type FitOptions, type History, Training } from "./training/trainer.js";
 import type {

@@ -18,6 +18,49 @@ const all = async (dataset) => {
 };
 const numbers = (count) => data.from(Array.from({ length: count }, (_, i) => i));
 
+describe("mixup", () => {
+  const batch = () => ({
+    x: { data: Float32Array.from({ length: 24 }, (_, i) => Math.floor(i / 6)), shape: [4, 2, 3] },
+    y: { data: Float32Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 1 : 0)), shape: [4, 4] },
+  });
+
+  test("mixes pictures and labels by the same share, as the seed says", () => {
+    const mix = data.mixup({ alpha: 0.4, seed: 7 });
+    const shares = [];
+    for (let index = 0; index < 200; index++) {
+      const { x, y } = mix(batch(), index);
+      assert.deepEqual(
+        [x.shape, y.shape],
+        [
+          [4, 2, 3],
+          [4, 4],
+        ],
+      );
+      for (let i = 0; i < 4; i++) {
+        const labels = [...y.data.subarray(4 * i, 4 * i + 4)];
+        assert.ok(Math.abs(labels.reduce((a, b) => a + b, 0) - 1) < 1e-6);
+        // Picture i is all i's: the mean of the labels' numbers is what its pixels are.
+        const mean = labels.reduce((sum, share, label) => sum + share * label, 0);
+        for (const pixel of x.data.subarray(6 * i, 6 * i + 6)) assert.ok(Math.abs(pixel - mean) < 1e-5);
+      }
+      shares.push(y.data[0]);
+    }
+    assert.deepEqual(mix(batch(), 3), data.mixup({ alpha: 0.4, seed: 7 })(batch(), 3));
+    assert.notDeepEqual(mix(batch(), 3), mix(batch(), 4));
+    // Small alphas leave most as it is, or swap it.
+    const extreme = shares.filter((share) => share < 0.2 || share > 0.8).length / shares.length;
+    assert.ok(extreme > 0.5 && extreme < 1, `${extreme}`);
+  });
+
+  test("wants one-hot labels", () => {
+    assert.throws(() => data.mixup({ alpha: 0 }), { code: "invalid" });
+    const labels = { ...batch(), y: { data: Int32Array.of(0, 1, 2, 3), shape: [4] } };
+    assert.throws(() => data.mixup()(labels, 0), { code: "unsupported" });
+    const fewer = { ...batch(), y: { data: new Float32Array(12), shape: [3, 4] } };
+    assert.throws(() => data.mixup()(fewer, 0), { code: "shape-mismatch" });
+  });
+});
+
 describe("datasets", () => {
   test("take their stages in order, and know their size", async () => {
     const shape = async (dataset) => (await all(dataset)).map((batch) => [...batch.data]);

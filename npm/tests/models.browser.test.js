@@ -67,6 +67,61 @@ for (const backend of ["wasm", "webgpu"]) {
   });
 }
 
+test("pictures in folders are samples of their classes", async () => {
+  const result = await inPage(async () => {
+    const { data } = await import("/dist/index.js");
+    const picture = async (colour, path) => {
+      const canvas = new OffscreenCanvas(8, 6);
+      const context = canvas.getContext("2d");
+      context.fillStyle = colour;
+      context.fillRect(0, 0, 8, 6);
+      return { blob: await canvas.convertToBlob(), path };
+    };
+    const made = await Promise.all([
+      picture("#ff0000", "flowers/rose/1.png"),
+      picture("#0000ff", "flowers/iris/1.png"),
+      picture("#0000ff", "flowers/iris/2.png"),
+    ]);
+    made.push({ blob: new Blob(["x"]), path: "flowers/iris/.DS_Store" });
+    const files = made.map(({ blob }) => blob);
+    const path = (file) => made.find(({ blob }) => blob === file).path;
+    const folder = data.imageFolder(files, { size: [3, 4], scale: 1 / 255 }, path);
+    const [batch] = await Array.fromAsync(folder.dataset().batch(4).prefetch(1));
+    const some = await Array.fromAsync(folder.dataset([2]));
+    const fails = (work) => {
+      try {
+        return work();
+      } catch (error) {
+        return error.message;
+      }
+    };
+    return {
+      names: folder.classNames,
+      labels: [...folder.labels],
+      shapes: [batch.x.shape, batch.y.shape],
+      first: [...batch.x.data.subarray(0, 3)],
+      classes: [...batch.y.data],
+      some: some.length,
+      loose: fails(() => data.imageFolder(files.slice(0, 1), { size: [3, 4] }, () => "1.png")),
+      unknown: fails(() => data.imageFolder(files, { size: [3, 4], classNames: ["rose"] }, path)),
+      broken: await Array.fromAsync(
+        data.imageFolder([new Blob(["no picture"])], { size: [3, 4] }, () => "a/b.png").dataset(),
+      ).catch((error) => error.code),
+    };
+  });
+  assert.deepEqual(result, {
+    names: ["iris", "rose"],
+    labels: [1, 0, 0],
+    shapes: [[3, 3, 4, 3], [3]],
+    first: [1, 0, 0],
+    classes: [1, 0, 0],
+    some: 1,
+    loose: "1.png lies in no folder, which would say what it shows",
+    unknown: 'no class is named "iris"',
+    broken: "invalid",
+  });
+});
+
 test("lines of text are found where they are written", {
   skip: !there("pp-ocrv4-det") && "the network is not there",
 }, async () => {

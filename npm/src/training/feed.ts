@@ -5,7 +5,7 @@ import { failure } from "../errors.js";
 import type { ModelHandle } from "../host.js";
 import type { Life } from "../life.js";
 import type { TensorInfo } from "../types.js";
-import { Dataset } from "./data.js";
+import { Dataset } from "./dataset.js";
 import type { Ran } from "./loop.js";
 import { type ClassWeight, type Samples, samplesOf, type TrainingData } from "./samples.js";
 

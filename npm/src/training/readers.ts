@@ -1,7 +1,7 @@
 // Files of samples: IDX, as MNIST and its kin come, and comma-separated values.
 
 import { failure } from "../errors.js";
-import type { Tensor } from "./data.js";
+import type { Tensor } from "./dataset.js";
 
 const IDX: Record<number, [bytes: number, read: (view: DataView, at: number) => number, floats: boolean]> = {
   8: [1, (view, at) => view.getUint8(at), false],

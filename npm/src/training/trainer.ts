@@ -6,7 +6,7 @@ import type { TensorInfo } from "../types.js";
 import type { Augmentation } from "./augment.js";
 import type { Callback, Logs, TrainingContext } from "./callbacks.js";
 import { type CompileOptions, compileJson } from "./compile.js";
-import { Dataset } from "./data.js";
+import { Dataset } from "./dataset.js";
 import { type Feed, feedOf, type Place } from "./feed.js";
 import { type ClassWeight, type Samples, samplesOf, splitOff, type TrainingData } from "./samples.js";
 
