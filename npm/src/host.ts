@@ -8,6 +8,7 @@ import { KerasFiles } from "./keras/host.js";
 import type { KerasBytes } from "./keras/source.js";
 import type { CustomLayer, LoadedWeights, LoadWeightsOptions, SaveFormat, StandIn } from "./keras/types.js";
 import type { Json } from "./layers/arguments.js";
+import { OnnxFiles } from "./onnx.js";
 import type { Sent } from "./predict.js";
 import { type Plan, tensorOf } from "./tasks/input.js";
 import { type Batches, BatchList, Loader, type Round } from "./training/loader.js";
@@ -97,6 +98,7 @@ export class Host {
   #loaders = new Map<number, Loader>();
   #augmenters = new Map<number, WasmAugmenter>();
   #keras: KerasFiles | undefined;
+  #onnx: OnnxFiles | undefined;
   #nextId = 1;
   #losses = 0;
   #pixels = new PixelReader();
@@ -231,11 +233,16 @@ export class Host {
     return this.#reply(async () => this.#files().load(file, await this.#synced(id), options));
   }
 
-  /** Writes a model in one of Keras' formats. */
+  /** Writes a model in one of Keras' formats, or as ONNX. */
   saveKeras(id: number, format: SaveFormat): Promise<Reply<{ name: string; data: Uint8Array<ArrayBuffer> }[]>> {
     return this.#reply(async () => {
+      const model = await this.#synced(id);
+      if (format === "onnx") {
+        this.#onnx ??= new OnnxFiles(this.#options.assets);
+        return [{ name: "model.onnx", data: await this.#onnx.write(model) }];
+      }
       this.#keras ??= new KerasFiles(this.#options.assets);
-      return this.#keras.save(await this.#synced(id), format);
+      return this.#keras.save(model, format);
     });
   }
 

@@ -363,7 +363,8 @@ export class Model {
 
   /**
    * Writes the network with its weights as a file, to be downloaded or stored: `"keras"` for Keras 3, `"weights.h5"`,
-   * `"safetensors"`; or as the files of a TensorFlow.js layers model, `model.json` first.
+   * `"safetensors"`, `"onnx"` (operator set 17 or what it takes; images stay channels last); or as the files of a TensorFlow.js
+   * layers model, `model.json` first.
    *
    * ```ts
    * const file = await net.save("keras");

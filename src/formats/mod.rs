@@ -11,6 +11,8 @@ mod inspect;
 #[cfg(all(feature = "keras", not(target_arch = "wasm32")))]
 pub mod keras;
 mod lower;
+// What only writes compiles the reader too, and the linker leaves it out.
+#[cfg_attr(not(feature = "onnx"), allow(dead_code))]
 #[cfg(any(feature = "onnx", feature = "export"))]
 pub mod onnx;
 #[cfg(all(feature = "keras", not(target_arch = "wasm32")))]

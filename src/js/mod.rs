@@ -9,6 +9,8 @@ mod augment;
 mod convert;
 #[cfg(feature = "files")]
 mod declared;
+#[cfg(feature = "export")]
+mod export;
 #[cfg(feature = "files")]
 mod inspect;
 #[cfg(feature = "models")]

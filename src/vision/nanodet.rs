@@ -1,7 +1,7 @@
 //! NanoDet (RangiLyu 2020), 80 COCO classes: no anchors; each cell of three grids says how far its box's edges are,
 //! as a distribution over whole cells (Li et al. 2020, "Generalized focal loss").
 //!
-//! The published file counts channels first and wants blue first: [`head_graph`] lets it take pictures as all others
+//! The published file counts channels first and wants blue first: [`NanoDet::head_graph`] lets it take pictures as all others
 //! do.
 
 use super::boxes::{Candidate, Rect};

@@ -3,6 +3,7 @@
 mod bench;
 mod chromium;
 mod clips;
+mod export;
 mod fuzz;
 mod keras;
 mod lint;
@@ -30,7 +31,7 @@ cargo xtask <task>
   lint                      the checks that run nothing: format, Clippy, types, rules
   build [OPTIONS]           the wasm binaries and the npm package, into npm/dist
       --dev                     quick to build, with debug assertions
-      simd | relaxed | threads | webgpu | keras | vision  only these binaries
+      simd | relaxed | threads | webgpu | keras | vision | export  only these binaries
   site                      the static site, into www/dist
   models [NAME...]          published networks and MNIST's digits into vendor/, hashes checked; all, or only these
   golden DIR [OPTIONS]      reference values from Keras, on every backend, as a table

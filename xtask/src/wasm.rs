@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::export;
 use crate::keras;
 use crate::proc::{self, Context, Result};
 use crate::setup::{self, Report};
@@ -155,8 +156,8 @@ impl Flavour {
     /// Cargo features for tests, lints and development: all that the flavour can have.
     pub fn features(self) -> &'static str {
         match self {
-            Flavour::Threads => "cpu,webgpu,onnx,models,vision,threads",
-            _ => "cpu,webgpu,onnx,models,vision",
+            Flavour::Threads => "cpu,webgpu,onnx,models,vision,export,threads",
+            _ => "cpu,webgpu,onnx,models,vision,export",
         }
     }
 
@@ -214,7 +215,7 @@ impl Profile {
     }
 }
 
-/// `build [--release|--dev] [simd|relaxed|threads|webgpu|keras|vision]...`
+/// `build [--release|--dev] [simd|relaxed|threads|webgpu|keras|vision|export]...`
 pub fn task(arguments: &[String]) -> Result {
     let mut profile = Profile::Release;
     let (mut flavours, mut modules) = (Vec::new(), Vec::new());
@@ -258,9 +259,10 @@ pub struct Beside {
 }
 
 /// All of them.
-pub const MODULES: [Beside; 2] = [
+pub const MODULES: [Beside; 3] = [
     Beside { name: keras::NAME, build: keras::build, is_small: keras::is_small },
     Beside { name: vision::NAME, build: vision::build, is_small: vision::is_small },
+    Beside { name: export::NAME, build: export::build, is_small: export::is_small },
 ];
 
 /// Builds binaries, the modules beside them, and the npm package.

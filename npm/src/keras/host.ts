@@ -81,7 +81,10 @@ export class KerasFiles {
   }
 
   /** Writes a network. */
-  save(model: WasmModel, format: SaveFormat): Promise<{ name: string; data: Uint8Array<ArrayBuffer> }[]> {
+  save(
+    model: WasmModel,
+    format: Exclude<SaveFormat, "onnx">,
+  ): Promise<{ name: string; data: Uint8Array<ArrayBuffer> }[]> {
     const { json, weights } = describe(model);
     return this.#work(({ KerasWriter }) => {
       const writer = new KerasWriter(JSON.stringify(json), JSON.stringify(weights));

@@ -44,10 +44,10 @@ export interface LoadedWeights {
 
 /**
  * Formats of {@link Model.save}: `"keras"` is what Keras 3 opens, `"weights.h5"` its weights alone, `"tfjs"` a TensorFlow.js
- * layers model, `"safetensors"` the weights by name with the network beside them. {@link Engine.loadModel} reads all but
- * `"weights.h5"`, {@link Model.loadWeights} all.
+ * layers model, `"safetensors"` the weights by name with the network beside them; {@link Engine.loadModel} reads all of these but
+ * `"weights.h5"`, {@link Model.loadWeights} all. `"onnx"` is for other runtimes, and {@link Engine.load} reads it.
  */
-export type SaveFormat = "keras" | "weights.h5" | "safetensors" | "tfjs";
+export type SaveFormat = "keras" | "weights.h5" | "safetensors" | "tfjs" | "onnx";
 
 /** A layer of a file that the page has a stand-in for. */
 export interface CustomLayer {

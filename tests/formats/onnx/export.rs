@@ -134,7 +134,7 @@ fn sizes_that_are_open_stay_open() {
     for [n, h, w] in [[1, 7, 9], [2, 8, 5]] {
         let input = Tensor::f32([n, h, w, 3], numbers(2, n * h * w * 3)).unwrap();
         let (want, got) =
-            (reference::run(&graph, &[input.clone()]).unwrap(), reference::run(&after, &[input]).unwrap());
+            (reference::run(&graph, std::slice::from_ref(&input)).unwrap(), reference::run(&after, &[input]).unwrap());
         assert_eq!(want, got);
     }
 }
@@ -157,7 +157,10 @@ fn names_are_made_unique_and_outputs_keep_theirs() {
     assert_eq!(inspection.inputs, ["input"]);
     assert_eq!(inspection.outputs, ["same", "twice", "fixed", "given", strange, "output"]);
     let input = Tensor::f32([2], vec![-1.5, 0.25]).unwrap();
-    assert_eq!(reference::run(&read(&file), &[input.clone()]).unwrap(), reference::run(&graph, &[input]).unwrap());
+    assert_eq!(
+        reference::run(&read(&file), std::slice::from_ref(&input)).unwrap(),
+        reference::run(&graph, &[input]).unwrap()
+    );
 }
 
 #[test]
@@ -210,12 +213,12 @@ fn nothing_is_transposed_between_layers() {
     let first = onnx::export(&graph, &first).unwrap();
     assert_eq!(operators(&first, "Transpose"), 0);
     let input = Tensor::f32([1, 12, 12, 3], numbers(3, 432)).unwrap();
-    let want = reference::run(&graph, &[input.clone()]).unwrap();
+    let want = reference::run(&graph, std::slice::from_ref(&input)).unwrap();
     for (file, channels_last) in [(file, false), (first, true)] {
         let options = ImportOptions { channels_last, ..ImportOptions::default() };
         let graph = onnx::import(&file, &options).unwrap().graph;
         assert_eq!(count(&graph, "Transpose"), 0, "{channels_last}");
-        let got = reference::run(&graph, &[input.clone()]).unwrap();
+        let got = reference::run(&graph, std::slice::from_ref(&input)).unwrap();
         assert!(distance(&got[0], &want[0]) < 1e-6);
     }
 }
@@ -236,7 +239,7 @@ fn what_onnx_cannot_say_names_the_node() {
     // With a size it can.
     let input = Tensor::f32([1, 9, 7, 3], numbers(1, 189)).unwrap();
     let file = written_for(&graph, std::slice::from_ref(&input)).unwrap();
-    let got = reference::run(&read(&file), &[input.clone()]).unwrap();
+    let got = reference::run(&read(&file), std::slice::from_ref(&input)).unwrap();
     assert!(distance(&got[0], &reference::run(&graph, &[input]).unwrap()[0]) < 1e-6);
     let stranger = [("picture".to_string(), vec![1])].into_iter().collect();
     let options = ExportOptions { input_shapes: stranger, ..ExportOptions::default() };
