@@ -182,6 +182,11 @@ impl Plan {
     /// Reshapes move nothing: their result shares the operand's place and they are no step. Nodes whose results are
     /// not needed are no step either. Outputs stay untouched until the next run, and are never in a variable's place.
     pub fn new(graph: &Graph, types: &Types, bytes: impl Fn(&TensorType) -> usize) -> Plan {
+        Plan::of(graph, types, &bytes)
+    }
+
+    /// One body for all that ask: in wasm a second one takes 8 KB.
+    fn of(graph: &Graph, types: &Types, bytes: &dyn Fn(&TensorType) -> usize) -> Plan {
         let schedule = Schedule::new(graph);
         let owner = |v: ValueId| schedule.owner(v);
         let size = |v: ValueId| bytes(&types[v]);

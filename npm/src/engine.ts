@@ -52,7 +52,11 @@ export function raceAbort<T>(
       onAbort?.();
       reject(aborted(signal, what));
     };
-    if (signal.aborted) return stop();
+    if (signal.aborted) {
+      // Nobody waits for the work any more.
+      work.catch(() => {});
+      return stop();
+    }
     signal.addEventListener("abort", stop, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
   });

@@ -7,8 +7,6 @@
 //! sake. ("Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174, recomputes whole segments, convolutions
 //! included; that costs a forward pass more.)
 
-use std::collections::BTreeMap;
-
 use crate::error::Result;
 use crate::graph::{Graph, Node, Source, Types, ValueId};
 use crate::ops::Op;
@@ -26,7 +24,7 @@ const SMALL: usize = 1 << 12;
 /// Run it on an optimised graph: the other passes would find the repetitions.
 pub fn recompute(graph: &Graph, inputs: &[TensorType]) -> Result<Graph> {
     let again = copies(graph, &graph.infer(inputs)?);
-    if again.is_empty() {
+    if again.iter().all(Vec::is_empty) {
         return Ok(graph.clone());
     }
     let rebuilt = rebuild(graph, &again)?;
@@ -59,8 +57,8 @@ struct Life {
     to: usize,
 }
 
-/// The nodes to copy, by the position of the node that they come before, in order.
-fn copies(graph: &Graph, types: &Types) -> BTreeMap<usize, Vec<usize>> {
+/// For each node the nodes to copy before it, in order.
+fn copies(graph: &Graph, types: &Types) -> Vec<Vec<usize>> {
     let nodes = graph.nodes();
     let mut uses: Vec<Vec<usize>> = vec![Vec::new(); graph.values().len()];
     for (position, node) in nodes.iter().enumerate() {
@@ -73,7 +71,7 @@ fn copies(graph: &Graph, types: &Types) -> BTreeMap<usize, Vec<usize>> {
     let mut lives: Vec<Life> =
         uses.iter().map(|uses| Life { from: 0, to: uses.last().copied().unwrap_or(0) }).collect();
     let mut copied: Vec<Option<Life>> = vec![None; lives.len()];
-    let mut again: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut again: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
     for node in nodes {
         let &[value] = &node.outputs[..] else { continue };
         let uses = &uses[value.index()];
@@ -101,7 +99,7 @@ fn copies(graph: &Graph, types: &Types) -> BTreeMap<usize, Vec<usize>> {
             copied[made.index()] = Some(Life { from: late, to });
         }
         lives[value.index()].to = early;
-        again.entry(late).or_default().extend(chain);
+        again[late].extend(chain);
     }
     again
 }
@@ -132,40 +130,41 @@ fn trace(
 }
 
 /// The graph with copies of nodes before others; from there on the copies' results are used.
-fn rebuild(old: &Graph, again: &BTreeMap<usize, Vec<usize>>) -> Result<Graph> {
+fn rebuild(old: &Graph, again: &[Vec<usize>]) -> Result<Graph> {
     let mut new = Graph::new();
     let name = |value: ValueId| &old.values()[value.index()].name;
-    let mut place: BTreeMap<ValueId, ValueId> = BTreeMap::new();
+    // Where each value of the old graph is in the new one; its own place until then.
+    let mut place: Vec<ValueId> = old.value_ids().collect();
     for input in old.inputs() {
-        place.insert(input.value, new.input(name(input.value), input.dtype, input.dims.clone()));
+        place[input.value.index()] = new.input(name(input.value), input.dtype, input.dims.clone());
     }
     for variable in old.variables() {
-        place.insert(variable.value, new.variable(name(variable.value), variable.initial.clone()));
+        place[variable.value.index()] = new.variable(name(variable.value), variable.initial.clone());
     }
     for value in old.value_ids() {
         if let Source::Constant(tensor) = &old.values()[value.index()].source {
-            place.insert(value, new.constant(name(value), tensor.clone()));
+            place[value.index()] = new.constant(name(value), tensor.clone());
         }
     }
-    let copy = |new: &mut Graph, node: &Node, place: &mut BTreeMap<ValueId, ValueId>| -> Result<()> {
-        let inputs: Vec<ValueId> = node.inputs.iter().map(|v| place[v]).collect();
+    let mut copy = |new: &mut Graph, node: &Node| -> Result<()> {
+        let inputs: Vec<ValueId> = node.inputs.iter().map(|v| place[v.index()]).collect();
         let made = new.push(&node.name, node.op.clone(), &inputs)?;
-        place.extend(node.outputs.iter().copied().zip(made));
+        node.outputs.iter().zip(made).for_each(|(from, to)| place[from.index()] = to);
         Ok(())
     };
-    for (position, node) in old.nodes().iter().enumerate() {
-        for &before in again.get(&position).into_iter().flatten() {
-            copy(&mut new, &old.nodes()[before], &mut place)?;
+    for (node, before) in old.nodes().iter().zip(again) {
+        for &earlier in before {
+            copy(&mut new, &old.nodes()[earlier])?;
         }
-        copy(&mut new, node, &mut place)?;
+        copy(&mut new, node)?;
     }
     for variable in old.variables() {
         if let Some(update) = variable.update {
-            new.assign(place[&variable.value], place[&update])?;
+            new.assign(place[variable.value.index()], place[update.index()])?;
         }
     }
     for output in old.outputs() {
-        new.output(&output.name, place[&output.value]);
+        new.output(&output.name, place[output.value.index()]);
     }
     Ok(new)
 }
