@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::proc::{self, Context, Error, Result};
@@ -297,10 +298,16 @@ fn peers(log: &Log) -> Result<Count> {
     log.tests(proc::npm("benches/peers").args(["run", "test"]))
 }
 
-/// Binaries, package, models: what the parts in the browser stand on.
+/// Binaries, package, models: what the parts in the browser stand on. Once a run: cargo compiles them all again when asked again, since
+/// binaries of one flavour with other features have one name (two minutes a flavour).
 fn built() -> Result {
-    wasm::build(Profile::Release, &wasm::FLAVOURS)?;
-    models::task(&[])
+    static BUILT: AtomicBool = AtomicBool::new(false);
+    if !BUILT.load(Ordering::Relaxed) {
+        wasm::build(Profile::Release, &wasm::FLAVOURS)?;
+        models::task(&[])?;
+        BUILT.store(true, Ordering::Relaxed);
+    }
+    Ok(())
 }
 
 fn package(log: &Log) -> Result<Count> {
