@@ -10,15 +10,6 @@ use crate::wasm::{self, Module, Profile};
 /// Its folder in `npm/dist/wasm`, and what its files are called.
 pub const NAME: &str = "keras";
 
-/// A page that opens such a file waits for it.
-const MAX_BYTES: usize = 400_000;
-
-/// Whether the built module is one that a page can wait for.
-pub fn is_small() -> bool {
-    let binary = wasm::place(NAME).join(format!("{NAME}_bg.wasm"));
-    std::fs::metadata(binary).is_ok_and(|file| file.len() as usize <= MAX_BYTES)
-}
-
 /// Builds it into `npm/dist/wasm/keras`; returns the line to print.
 pub fn build(toolchain: &Toolchain, profile: Profile) -> Result<String> {
     let mut cargo = toolchain.cargo();

@@ -1,9 +1,9 @@
 //! `cargo xtask <task>`: the one door to every developer task. `cargo xtask help` lists them.
 
 mod bench;
+mod beside;
 mod chromium;
 mod clips;
-mod export;
 mod fuzz;
 mod keras;
 mod lint;
@@ -15,7 +15,6 @@ mod site;
 mod tables;
 mod test;
 mod toolchain;
-mod vision;
 mod wasm;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::beside::MODULES;
 use crate::proc::{self, Context, Error, Result};
 use crate::setup::{self, Need, Report};
 use crate::toolchain::Toolchain;
@@ -313,9 +314,9 @@ fn built() -> Result {
 fn package(log: &Log) -> Result<Count> {
     built()?;
     let binaries = wasm::binaries();
-    let modules = wasm::MODULES.iter().filter(|module| (module.is_small)()).count();
+    let modules = MODULES.iter().filter(|module| module.is_small()).count();
     let small = binaries.iter().filter(|binary| binary.is_small()).count() + modules;
-    let failed = binaries.len() + wasm::MODULES.len() - small;
+    let failed = binaries.len() + MODULES.len() - small;
     let note = if failed > 0 { format!("{failed} binaries too large") } else { String::new() };
     let sizes = Count { passed: small, failed, note };
     Ok(sizes.plus(log.tests(in_browser("npm")?.args(["run", "test"]))?))

@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::export;
-use crate::keras;
+use crate::beside::{Beside, MODULES};
 use crate::proc::{self, Context, Result};
 use crate::setup::{self, Report};
 use crate::toolchain::{TARGET, Toolchain};
-use crate::vision;
 
 /// A page waits for every byte: no binary may grow past this (before gzip).
 const MAX_BYTES: usize = 1_000_000;
@@ -84,7 +82,7 @@ impl Binary {
 
     /// Whether the built binary is one that a page can wait for.
     pub fn is_small(self) -> bool {
-        std::fs::metadata(self.out().join(BINARY)).is_ok_and(|file| file.len() as usize <= MAX_BYTES)
+        fits(&self.out().join(BINARY), MAX_BYTES)
     }
 
     fn out(self) -> PathBuf {
@@ -104,6 +102,11 @@ impl Binary {
         };
         format!("{backend},{edition}")
     }
+}
+
+/// Whether a file is there and no larger than this.
+pub fn fits(file: &Path, most: usize) -> bool {
+    std::fs::metadata(file).is_ok_and(|file| file.len() as usize <= most)
 }
 
 /// The place of a binary in the package.
@@ -244,28 +247,12 @@ pub fn task(arguments: &[String]) -> Result {
     // Last, so that there is something to look into.
     let built = flavours.iter().flat_map(|flavour| flavour.binaries());
     let mut too_large: Vec<_> = built.filter(|binary| !binary.is_small()).map(Binary::name).collect();
-    too_large.extend(modules.iter().filter(|module| !(module.is_small)()).map(|module| module.name.to_string()));
+    too_large.extend(modules.iter().filter(|module| !module.is_small()).map(|module| module.name.to_string()));
     if profile == Profile::Release && !too_large.is_empty() {
         return Err(format!("too large: {}; find what made them grow", too_large.join(", ")).into());
     }
     Ok(())
 }
-
-/// A module beside the engines.
-#[derive(Clone, Copy)]
-pub struct Beside {
-    name: &'static str,
-    build: fn(&Toolchain, Profile) -> Result<String>,
-    /// Whether what was built is what a page can wait for.
-    pub is_small: fn() -> bool,
-}
-
-/// All of them.
-pub const MODULES: [Beside; 3] = [
-    Beside { name: keras::NAME, build: keras::build, is_small: keras::is_small },
-    Beside { name: vision::NAME, build: vision::build, is_small: vision::is_small },
-    Beside { name: export::NAME, build: export::build, is_small: export::is_small },
-];
 
 /// Builds binaries, the modules beside them, and the npm package.
 pub fn build(profile: Profile, flavours: &[Flavour]) -> Result {
@@ -300,7 +287,7 @@ fn build_parts(profile: Profile, flavours: &[Flavour], modules: &[Beside]) -> Re
         }
     }
     for module in modules {
-        println!("{}", (module.build)(&toolchain, profile)?);
+        println!("{}", module.build(&toolchain, profile)?);
     }
     package()
 }
