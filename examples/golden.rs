@@ -6,35 +6,12 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use striate::golden::{self, Backend, Check, FAMILIES, Outcome, Set};
+use support::Asked;
 
 const USAGE: &str = "usage: golden DIR [--backend reference|cpu|webgpu]... [--family NAME]... [--case PART]";
 
 fn main() -> ExitCode {
     support::main(run)
-}
-
-struct Options {
-    folder: String,
-    backends: Vec<String>,
-    families: Vec<String>,
-    part: String,
-}
-
-fn options(arguments: Vec<String>) -> Result<Options, String> {
-    let mut options =
-        Options { folder: String::new(), backends: Vec::new(), families: Vec::new(), part: String::new() };
-    let mut rest = arguments.into_iter();
-    while let Some(argument) = rest.next() {
-        let mut value = || rest.next().ok_or(USAGE.to_string());
-        match argument.as_str() {
-            "--backend" => options.backends.push(value()?),
-            "--family" => options.families.push(value()?),
-            "--case" => options.part = value()?,
-            _ if options.folder.is_empty() && !argument.starts_with('-') => options.folder = argument,
-            _ => return Err(USAGE.into()),
-        }
-    }
-    if options.folder.is_empty() { Err(USAGE.into()) } else { Ok(options) }
 }
 
 /// Passed, failed, skipped, and the worst errors of one family on one backend.
@@ -61,23 +38,23 @@ impl Tally {
 }
 
 fn run(arguments: Vec<String>) -> Result<bool, String> {
-    let options = options(arguments)?;
-    let set = Set::open(&options.folder).map_err(|e| e.to_string())?;
+    let defaults = ["reference", "cpu", "webgpu"];
+    let asked = Asked::read(arguments, USAGE, &defaults, &["--family", "--case"], &[])?;
+    let families: Vec<&str> = asked.all("--family").collect();
+    let part = asked.last("--case").unwrap_or_default();
+    let set = Set::open(&asked.folder).map_err(|e| e.to_string())?;
     let wanted = |case: &&serde_json::Value| {
         let text = |key: &str| case[key].as_str().unwrap_or_default();
-        (options.families.is_empty() || options.families.iter().any(|f| f == text("family")))
-            && text("id").contains(&options.part)
+        (families.is_empty() || families.contains(&text("family"))) && text("id").contains(part)
     };
     let cases: Vec<_> = set.cases().iter().filter(wanted).collect();
-    let default = ["reference", "cpu", "webgpu"].map(String::from).to_vec();
-    let names = if options.backends.is_empty() { default } else { options.backends };
     let mut tallies: BTreeMap<(usize, String), Tally> = BTreeMap::new();
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let mut others: BTreeMap<String, usize> = BTreeMap::new();
-    let total = cases.len() * names.len();
+    let total = cases.len() * asked.devices.len();
     let mut done = 0;
-    for name in &names {
-        let backend = support::device(name, USAGE)?.map_or(Backend::Reference, Backend::Device);
+    for (name, device) in &asked.devices {
+        let backend = device.clone().map_or(Backend::Reference, Backend::Device);
         for case in &cases {
             done += 1;
             eprint!("\r{done}/{total} {name} {:<60.60}", case["id"].as_str().unwrap_or("?"));
@@ -117,7 +94,7 @@ fn run(arguments: Vec<String>) -> Result<bool, String> {
         println!("skipped {count}: {why}");
     }
     for (family, count) in others {
-        println!("not run: {} cases of the family {family}", count / names.len());
+        println!("not run: {} cases of the family {family}", count / asked.devices.len());
     }
     let (passed, failed) = tallies.values().fold((0, 0), |(p, f), t| (p + t.passed, f + t.failed));
     println!("{passed} passed, {failed} failed");

@@ -8,7 +8,7 @@
 mod networks;
 #[path = "../examples/outputs/picture.rs"]
 mod picture;
-#[path = "../examples/outputs/runner.rs"]
+#[path = "../examples/support/runner.rs"]
 mod runner;
 #[path = "support/vendor.rs"]
 mod vendor;

@@ -11,6 +11,7 @@ use striate::vision::segmentation::{Confusion, class_map};
 use striate::{Data, Tensor};
 
 use crate::picture;
+use crate::runner::Verdict;
 
 /// Floats of a float model.
 const SCORES: f64 = 1e-3;
@@ -30,21 +31,6 @@ const OVERLAP: f64 = 0.85;
 const DETECTION_SCORES: f64 = 0.03;
 /// Coordinates and scores of a pose, as parts of the picture.
 const POSE: f64 = 0.05;
-
-/// How a picture went: what was found, and what is wrong with it.
-#[derive(Default)]
-pub struct Verdict {
-    pub found: String,
-    pub wrong: Vec<String>,
-}
-
-impl Verdict {
-    fn check(&mut self, right: bool, why: impl FnOnce() -> String) {
-        if !right {
-            self.wrong.push(why());
-        }
-    }
-}
 
 /// One picture of one model.
 pub struct Case<'a> {

@@ -6,6 +6,10 @@
 
 mod check;
 mod picture;
+// Known detectors are `outputs`' affair.
+#[allow(dead_code)]
+#[path = "../support/runner.rs"]
+mod runner;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -13,10 +17,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use runner::{Runner, Verdict};
 use serde_json::Value as Json;
 use striate::formats::{ImportOptions, tflite};
-use striate::session::{Device, Session};
-use striate::{DType, Tensor, reference};
+use striate::session::Device;
+use striate::{DType, Tensor};
+use support::Asked;
 
 const USAGE: &str = "usage: expect DIR [--backend reference|cpu|webgpu]... [--model PART]; cpu and webgpu by default";
 
@@ -25,43 +31,27 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Vec<String>) -> Result<bool, String> {
-    let (mut folder, mut names, mut part) = (String::new(), Vec::new(), String::new());
-    let mut rest = arguments.into_iter();
-    while let Some(argument) = rest.next() {
-        match argument.as_str() {
-            "--backend" => names.push(rest.next().ok_or(USAGE)?),
-            "--model" => part = rest.next().ok_or(USAGE)?,
-            _ if folder.is_empty() && !argument.starts_with('-') => folder = argument,
-            _ => return Err(USAGE.into()),
-        }
-    }
-    if folder.is_empty() {
-        return Err(USAGE.into());
-    }
-    if names.is_empty() {
-        names = vec!["cpu".into(), "webgpu".into()];
-    }
-    let folder = Path::new(&folder);
+    let asked = Asked::read(arguments, USAGE, &["cpu", "webgpu"], &["--model"], &[])?;
+    let part = asked.last("--model").unwrap_or_default();
+    let folder = &asked.folder;
     let text = std::fs::read_to_string(folder.join("expected.json")).map_err(|e| format!("expected.json: {e}"))?;
     let expected: Json = serde_json::from_str(&text).map_err(|e| format!("expected.json: {e}"))?;
     let models = expected["models"].as_object().ok_or("expected.json names no models")?;
-    let devices = names.iter().map(|name| Ok((name.as_str(), support::device(name, USAGE)?)));
-    let devices = devices.collect::<Result<Vec<_>, String>>()?;
     let (mut passed, mut failed) = (0, 0);
     println!("{:<36} {:<26} {:<10} {:>8}  result", "model", "picture", "backend", "ms");
-    for (name, model) in models.iter().filter(|(name, _)| name.contains(&part)) {
-        for (kind, device) in &devices {
+    for (name, model) in models.iter().filter(|(name, _)| name.contains(part)) {
+        for (kind, device) in &asked.devices {
             let rows = match cases(folder, name, model, device) {
                 Ok(rows) => rows,
                 Err(why) => vec![("(all)".to_string(), 0.0, Err(why))],
             };
             for (picture, ms, outcome) in rows {
                 let text = match outcome {
-                    Ok(check::Verdict { found, wrong }) if wrong.is_empty() => {
+                    Ok(Verdict { found, wrong }) if wrong.is_empty() => {
                         passed += 1;
                         found
                     }
-                    Ok(check::Verdict { found, wrong }) => {
+                    Ok(Verdict { found, wrong }) => {
                         failed += 1;
                         format!("FAILED: {} ({found})", wrong.join("; "))
                     }
@@ -78,7 +68,7 @@ fn run(arguments: Vec<String>) -> Result<bool, String> {
     Ok(failed == 0 && passed > 0)
 }
 
-type Row = (String, f64, Result<check::Verdict, String>);
+type Row = (String, f64, Result<Verdict, String>);
 
 /// Every picture of a model on a device, or by the interpreter.
 fn cases(folder: &Path, name: &str, model: &Json, device: &Option<Device>) -> Result<Vec<Row>, String> {
@@ -90,8 +80,7 @@ fn cases(folder: &Path, name: &str, model: &Json, device: &Option<Device>) -> Re
     };
     let (height, width) = (*height, *width);
     let labels = labels(folder, model)?;
-    let session = device.clone().map(|device| Session::new(graph.clone(), device));
-    let mut session = session.transpose().map_err(|e| e.to_string())?;
+    let mut runner = Runner::new((graph, None), device)?;
     let mut rows = Vec::new();
     for case in model["cases"].as_array().into_iter().flatten() {
         let picture = case["image"].as_str().unwrap_or("?").to_string();
@@ -107,11 +96,7 @@ fn cases(folder: &Path, name: &str, model: &Json, device: &Option<Device>) -> Re
                 DType::F32 => Tensor::f32(shape, bytes.iter().map(|&b| b as f32 / 127.5 - 1.0).collect::<Vec<_>>()),
             };
             let inputs = [input.map_err(|e| e.to_string())?];
-            let outputs = match &mut session {
-                None => reference::run(&graph, &inputs),
-                Some(session) => pollster::block_on(session.run(&inputs)),
-            };
-            case.verdict(&outputs.map_err(|e| e.to_string())?)
+            case.verdict(&runner.run(&inputs)?)
         })();
         rows.push((picture, started.elapsed().as_secs_f64() * 1e3, outcome));
     }

@@ -1,5 +1,8 @@
 //! Pictures from files, and the one resize that has a single right answer.
 
+#[path = "../support/png.rs"]
+mod colours;
+
 use std::path::Path;
 
 /// Bytes of a picture, row by row from the top.
@@ -52,23 +55,18 @@ fn bmp(file: &[u8], indices: bool) -> Result<Picture, String> {
 }
 
 fn png(file: &[u8], indices: bool) -> Result<Picture, String> {
-    let mut decoder = png::Decoder::new(std::io::Cursor::new(file));
     if !indices {
-        decoder.set_transformations(png::Transformations::normalize_to_color8());
+        let (width, height, bytes) = colours::rgb(file)?;
+        return Ok(Picture { height, width, channels: 3, bytes });
     }
-    let mut reader = decoder.read_info().map_err(|e| e.to_string())?;
+    let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().map_err(|e| e.to_string())?;
     let mut bytes = vec![0; reader.output_buffer_size().ok_or("the picture is too large")?];
     let info = reader.next_frame(&mut bytes).map_err(|e| e.to_string())?;
-    let (height, width, samples) = (info.height as usize, info.width as usize, info.color_type.samples());
-    bytes.truncate(info.buffer_size());
-    if indices {
-        if samples != 1 || info.bit_depth != png::BitDepth::Eight {
-            return Err("a mask must have one byte a pixel".into());
-        }
-        return Ok(Picture { height, width, channels: 1, bytes });
+    if info.color_type.samples() != 1 || info.bit_depth != png::BitDepth::Eight {
+        return Err("a mask must have one byte a pixel".into());
     }
-    let rgb = |p: &[u8]| if samples < 3 { [p[0]; 3] } else { [p[0], p[1], p[2]] };
-    Ok(Picture { height, width, channels: 3, bytes: bytes.chunks(samples).flat_map(rgb).collect() })
+    bytes.truncate(info.buffer_size());
+    Ok(Picture { height: info.height as usize, width: info.width as usize, channels: 1, bytes })
 }
 
 /// The two source positions of each output position, and the share of the second in `2 * to` parts.

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use striate::formats::{ImportOptions, onnx};
 use striate::session::{Device, Session};
 use striate::{DType, Data, Error, Tensor, reference};
+use support::Asked;
 
 const USAGE: &str = "usage: onnx DIR [--backend reference|cpu|webgpu]... [--case PART] [--operator NAME] [--verbose]; reference and cpu by default";
 
@@ -31,37 +32,6 @@ const EXPANDED: usize = 1 << 30;
 
 fn main() -> ExitCode {
     support::main(run)
-}
-
-#[derive(Default)]
-struct Options {
-    folder: PathBuf,
-    backends: Vec<String>,
-    part: String,
-    operator: Option<String>,
-    verbose: bool,
-}
-
-fn options(arguments: Vec<String>) -> Result<Options, String> {
-    let mut options = Options::default();
-    let mut rest = arguments.into_iter();
-    while let Some(argument) = rest.next() {
-        let mut value = || rest.next().ok_or(USAGE.to_string());
-        match argument.as_str() {
-            "--backend" => options.backends.push(value()?),
-            "--case" => options.part = value()?,
-            "--operator" => options.operator = Some(value()?),
-            "--verbose" => options.verbose = true,
-            _ if options.folder.as_os_str().is_empty() && !argument.starts_with('-') => {
-                options.folder = argument.into()
-            }
-            _ => return Err(USAGE.into()),
-        }
-    }
-    if options.backends.is_empty() {
-        options.backends = vec!["reference".into(), "cpu".into()];
-    }
-    if options.folder.as_os_str().is_empty() { Err(USAGE.into()) } else { Ok(options) }
 }
 
 /// A model with inputs and expected outputs.
@@ -286,24 +256,25 @@ struct Row {
 }
 
 fn run(arguments: Vec<String>) -> Result<bool, String> {
-    let options = options(arguments)?;
+    let asked = Asked::read(arguments, USAGE, &["reference", "cpu"], &["--case", "--operator"], &["--verbose"])?;
+    let part = asked.last("--case").unwrap_or_default();
     let mut cases = Vec::new();
-    for path in list(&options.folder)? {
-        if name_of(&path).contains(&options.part) {
+    for path in list(&asked.folder)? {
+        if name_of(&path).contains(part) {
             cases.extend(case(&path)?);
         }
     }
-    if let Some(operator) = &options.operator {
-        cases.retain(|case| case.operators.contains(operator));
+    if let Some(operator) = asked.last("--operator") {
+        cases.retain(|case| case.operators.iter().any(|own| own == operator));
     }
     if cases.is_empty() {
-        return Err(format!("no cases in {}", options.folder.display()));
+        return Err(format!("no cases in {}", asked.folder.display()));
     }
     // A panic is a failure that is told below.
     std::panic::set_hook(Box::new(|_| ()));
     let mut green = true;
-    for name in &options.backends {
-        green &= table(name, &support::device(name, USAGE)?, &cases, options.verbose);
+    for (name, device) in &asked.devices {
+        green &= table(name, device, &cases, asked.last("--verbose").is_some());
     }
     Ok(green)
 }

@@ -7,6 +7,7 @@
 
 mod networks;
 mod picture;
+#[path = "../support/runner.rs"]
 mod runner;
 #[path = "../support/mod.rs"]
 mod support;
@@ -17,6 +18,7 @@ use std::time::Instant;
 
 use runner::Runner;
 use serde_json::Value as Json;
+use support::Asked;
 
 const USAGE: &str = "usage: outputs DIR [--backend reference|cpu|webgpu]... [--model PART]; cpu and webgpu by default";
 
@@ -25,29 +27,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Vec<String>) -> Result<bool, String> {
-    let (mut folder, mut names, mut part) = (String::new(), Vec::new(), String::new());
-    let mut rest = arguments.into_iter();
-    while let Some(argument) = rest.next() {
-        match argument.as_str() {
-            "--backend" => names.push(rest.next().ok_or(USAGE)?),
-            "--model" => part = rest.next().ok_or(USAGE)?,
-            _ if folder.is_empty() && !argument.starts_with('-') => folder = argument,
-            _ => return Err(USAGE.into()),
-        }
-    }
-    if folder.is_empty() {
-        return Err(USAGE.into());
-    }
-    if names.is_empty() {
-        names = vec!["cpu".into(), "webgpu".into()];
-    }
-    let devices = names.iter().map(|name| Ok((name.as_str(), support::device(name, USAGE)?)));
-    let devices = devices.collect::<Result<Vec<_>, String>>()?;
+    let asked = Asked::read(arguments, USAGE, &["cpu", "webgpu"], &["--model"], &[])?;
+    let part = asked.last("--model").unwrap_or_default();
     let (mut passed, mut failed, mut not_there) = (0, 0, 0);
     println!("{:<24} {:<24} {:<10} {:>8}  result", "network", "picture", "backend", "ms");
-    for network in networks::ALL.iter().filter(|network| network.name.contains(&part)) {
-        let results = expected(Path::new(&folder), network)?;
-        for (backend, device) in &devices {
+    for network in networks::ALL.iter().filter(|network| network.name.contains(part)) {
+        let results = expected(&asked.folder, network)?;
+        for (backend, device) in &asked.devices {
             let runner = networks::load(network).and_then(|own| own.map(|own| Runner::new(own, device)).transpose());
             let mut runner = match runner {
                 Ok(Some(runner)) => runner,

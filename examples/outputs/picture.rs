@@ -1,5 +1,8 @@
 //! Pictures, and the resize that the expected values were computed with.
 
+#[path = "../support/png.rs"]
+mod png;
+
 use std::path::Path;
 
 /// Rows of red, green and blue from the top.
@@ -17,16 +20,8 @@ pub fn find(name: &str) -> Result<Option<Picture>, String> {
         return Ok(None);
     };
     let file = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let broken = |e: png::DecodingError| format!("{}: {e}", path.display());
-    let mut decoder = png::Decoder::new(std::io::Cursor::new(file));
-    decoder.set_transformations(png::Transformations::normalize_to_color8());
-    let mut reader = decoder.read_info().map_err(broken)?;
-    let mut bytes = vec![0; reader.output_buffer_size().ok_or("the picture is too large")?];
-    let info = reader.next_frame(&mut bytes).map_err(broken)?;
-    let samples = info.color_type.samples();
-    let rgb = |p: &[u8]| if samples < 3 { [p[0]; 3] } else { [p[0], p[1], p[2]] };
-    let rgb = bytes[..info.buffer_size()].chunks(samples).flat_map(rgb).collect();
-    Ok(Some(Picture { width: info.width as usize, height: info.height as usize, rgb }))
+    let (width, height, rgb) = png::rgb(&file).map_err(|why| format!("{}: {why}", path.display()))?;
+    Ok(Some(Picture { width, height, rgb }))
 }
 
 impl Picture {
