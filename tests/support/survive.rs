@@ -2,10 +2,11 @@
 //! its preparation. Shared by `cargo xtask fuzz` and by the test of the files that once broke something
 //! (`tests/broken.rs`). Nothing runs: a file may describe as much work as it likes.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "counting.rs"]
+mod counting;
+
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
 use striate::formats::{self, Format, ImportOptions, Imported, keras, onnx, pytorch, safetensors, tfjs, tflite};
@@ -14,28 +15,8 @@ use striate::plan::Plan;
 use striate::session::{Device, Session};
 use striate::{Result, TensorType};
 
-/// Counts what is held, and the most that ever was.
-pub struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// Safety: every call is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        MOST.fetch_max(HELD.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-    // Zeroed pages that nobody touches cost no time and must cost none here.
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        MOST.fetch_max(HELD.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        unsafe { System.alloc_zeroed(layout) }
-    }
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
+pub use counting::Counting;
+use counting::peak;
 
 /// Beside twice the file and the tensors that it declares: an importer may make constants (64 MB) and fold others (64 MB), and
 /// keep structures (16 MB and a little).
@@ -128,14 +109,6 @@ fn parts(file: &[u8]) -> (&[u8], &[u8]) {
 
 fn bytes(kind: &TensorType) -> usize {
     kind.shape.elements() * kind.dtype.size()
-}
-
-/// What some work had allocated at its height, and its result.
-fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    let before = HELD.load(Relaxed);
-    MOST.store(before, Relaxed);
-    let result = work();
-    (MOST.load(Relaxed) - before, result)
 }
 
 fn within(file: usize, declared: usize, most: usize) {

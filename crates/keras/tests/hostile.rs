@@ -1,33 +1,15 @@
 //! Broken and hostile files: each ends in an error or in numbers, never in a panic, and never takes much more memory than
 //! the file has.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+#[path = "../../../tests/support/counting.rs"]
+mod counting;
 
 use serde_json::{Value as Json, json};
 use striate_keras::hdf5::{File, Group, Member};
 use striate_keras::{Description, ErrorKind, ModelFile, Options, Reading, WeightInfo};
 
-/// Counts what is held, and the most that ever was.
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// Safety: every call is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        MOST.fetch_max(HELD.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 fn data(path: &str) -> Vec<u8> {
     std::fs::read(format!("{}/../../tests/data/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -83,10 +65,7 @@ fn floats(file: &File, group: &Group) -> bool {
 /// Runs in bounded memory: a few times the file, and what deflate makes of a few bytes.
 fn bounded(file: Vec<u8>, what: &str) -> bool {
     let limit = 40 * file.len() + (4 << 20);
-    let before = HELD.load(Relaxed);
-    MOST.store(before, Relaxed);
-    let sound = use_all(file);
-    let most = MOST.load(Relaxed).saturating_sub(before);
+    let (most, sound) = counting::peak(|| use_all(file));
     assert!(most < limit, "{what}: {most} bytes of memory");
     sound
 }
