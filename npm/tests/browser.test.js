@@ -2,41 +2,25 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { broken } from "./broken.js";
-import { launch } from "./chromium.js";
 import { convModel, modelRoutes, worst } from "./models.js";
+import { DIST, pages } from "./pages.js";
 import { expectedBoxes, IMAGES, missingBox, VENDOR } from "./photos.js";
-import { page as html, serve } from "./server.js";
+import { page as html } from "./server.js";
 
-const DIST = join(import.meta.dirname, "../dist");
-
-let server;
-let browser;
-
-before(async () => {
-  const folders = {
-    "/dist/": DIST,
-    "/vendor/": VENDOR,
-    "/images/": IMAGES,
-    "/html/wasm/relaxed-files/": `${DIST}/wasm/relaxed-files/`,
-  };
-  server = await serve(
-    { ...folders, "/broken/": DIST },
-    {
-      "/": (_, response) => html(response),
-      ...modelRoutes(),
-      ...broken("relaxed-files", "relaxed-models"),
-      // The classic: a server's page for whatever it does not know, with status 200.
-      "/html/wasm/relaxed-files/striate_bg.wasm": (_, response) => html(response),
-      "/html/worker.js": (_, response) => html(response),
-    },
-  );
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
+const folders = {
+  "/vendor/": VENDOR,
+  "/images/": IMAGES,
+  "/html/wasm/relaxed-files/": `${DIST}/wasm/relaxed-files/`,
+  "/broken/": DIST,
+};
+const { server, browser } = await pages(folders, {
+  ...modelRoutes(),
+  ...broken("relaxed-files", "relaxed-models"),
+  // The classic: a server's page for whatever it does not know, with status 200.
+  "/html/wasm/relaxed-files/striate_bg.wasm": (_, response) => html(response),
+  "/html/worker.js": (_, response) => html(response),
 });
 
 /**

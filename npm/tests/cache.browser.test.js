@@ -1,13 +1,10 @@
 // Models that are kept for the next time, in Chromium's own Cache API: without the network afterwards, whole or not at all.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch } from "./chromium.js";
+import { test } from "node:test";
 import { convModel, onnxModel, worst } from "./models.js";
-import { page as html, serve } from "./server.js";
+import { pages } from "./pages.js";
 
-const DIST = join(import.meta.dirname, "../dist");
 const { model, input, expected } = onnxModel();
 const conv = convModel();
 const sum = (data) => createHash("sha256").update(Buffer.from(data)).digest("hex");
@@ -21,25 +18,17 @@ const sound = () => ({
   "/m/conv/bias.bin": Buffer.from(conv.weights[1]),
 });
 let down = false;
-let server;
-let browser;
-
-before(async () => {
-  const routes = { "/": (_, response) => html(response) };
-  for (const path of Object.keys(sound())) {
-    routes[path] = (_, response) => {
+const routes = Object.fromEntries(
+  Object.keys(sound()).map((path) => [
+    path,
+    (_, response) => {
       if (down) return response.destroy();
       response.writeHead(200, { "content-length": files[path].length, "cache-control": "no-store" });
       response.end(files[path]);
-    };
-  }
-  server = await serve({ "/dist/": DIST }, routes);
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+    },
+  ]),
+);
+const { server, browser } = await pages({}, routes);
 
 /** Runs a function in a page of a fresh profile, with `striate`, `modelCache`, and `ran` that loads, runs and tells how. */
 async function inPage(run, { quota } = {}) {

@@ -1,57 +1,42 @@
 // `striate/draw` in Chromium: what stands where, by its pixels.
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch } from "./chromium.js";
-import { page as html, serve } from "./server.js";
+import { test } from "node:test";
+import { pages } from "./pages.js";
 
-const DIST = join(import.meta.dirname, "../dist");
-
-let server;
-let browser;
-let page;
-before(async () => {
-  server = await serve(
-    { "/dist/": DIST },
-    {
-      "/": (_, response) => html(response),
-      "/worker.js": (_, response) => {
-        response.setHeader("content-type", "text/javascript");
-        response.end(`import { drawBoxes } from "/dist/draw.js";
-          const context = new OffscreenCanvas(100, 80).getContext("2d");
-          drawBoxes(context, [{ label: "cat", score: 0.5, x: 10, y: 30, width: 60, height: 40 }]);
-          postMessage([...context.getImageData(0, 0, 100, 80).data].some((value) => value > 0));`);
-      },
+const { server, browser } = await pages(
+  {},
+  {
+    "/worker.js": (_, response) => {
+      response.setHeader("content-type", "text/javascript");
+      response.end(`import { drawBoxes } from "/dist/draw.js";
+      const context = new OffscreenCanvas(100, 80).getContext("2d");
+      drawBoxes(context, [{ label: "cat", score: 0.5, x: 10, y: 30, width: 60, height: 40 }]);
+      postMessage([...context.getImageData(0, 0, 100, 80).data].some((value) => value > 0));`);
     },
-  );
-  browser = await launch();
-  page = await browser.newPage();
-  await page.goto(`${server.origin}/`);
-  await page.evaluate(async () => {
-    globalThis.draw = await import("/dist/draw.js");
-    /** An empty canvas of a size, and ways to look at it. */
-    globalThis.sheet = (width, height) => {
-      const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-      const at = (x, y) => [...context.getImageData(x, y, 1, 1).data];
-      /** Left, upper, right and lower end of the pixels that are like this. */
-      const extent = (wanted) => {
-        const { data } = context.getImageData(0, 0, width, height);
-        const ends = [width, height, -1, -1];
-        for (let i = 0; i < width * height; i++) {
-          if (!wanted(...data.subarray(4 * i, 4 * i + 4))) continue;
-          const [x, y] = [i % width, Math.floor(i / width)];
-          [ends[0], ends[1]] = [Math.min(ends[0], x), Math.min(ends[1], y)];
-          [ends[2], ends[3]] = [Math.max(ends[2], x), Math.max(ends[3], y)];
-        }
-        return ends;
-      };
-      return { context, at, extent };
+  },
+);
+const page = await browser.newPage();
+await page.goto(`${server.origin}/`);
+await page.evaluate(async () => {
+  globalThis.draw = await import("/dist/draw.js");
+  /** An empty canvas of a size, and ways to look at it. */
+  globalThis.sheet = (width, height) => {
+    const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    const at = (x, y) => [...context.getImageData(x, y, 1, 1).data];
+    /** Left, upper, right and lower end of the pixels that are like this. */
+    const extent = (wanted) => {
+      const { data } = context.getImageData(0, 0, width, height);
+      const ends = [width, height, -1, -1];
+      for (let i = 0; i < width * height; i++) {
+        if (!wanted(...data.subarray(4 * i, 4 * i + 4))) continue;
+        const [x, y] = [i % width, Math.floor(i / width)];
+        [ends[0], ends[1]] = [Math.min(ends[0], x), Math.min(ends[1], y)];
+        [ends[2], ends[3]] = [Math.max(ends[2], x), Math.max(ends[3], y)];
+      }
+      return ends;
     };
-  });
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
+    return { context, at, extent };
+  };
 });
 
 test("where a picture stands", async () => {

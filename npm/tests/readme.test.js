@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch } from "./chromium.js";
+import { test } from "node:test";
+import { pages } from "./pages.js";
 import { IMAGES, VENDOR } from "./photos.js";
-import { page as html, serve } from "./server.js";
 
 const ROOT = join(import.meta.dirname, "../..");
 
@@ -15,23 +14,10 @@ const blocks = (page, languages) =>
     .filter(([, language]) => languages.includes(language))
     .map(([, , code]) => code);
 
-let server;
-let browser;
-
-before(async () => {
-  const ssd = join(VENDOR, "ssd_mobilenetv2_oidv4/");
-  const folders = {
-    "/dist/": join(ROOT, "npm/dist/"),
-    "/models/ssd/": ssd,
-    "/models/": `${VENDOR}/`,
-    "/photos/": IMAGES,
-  };
-  server = await serve(folders, { "/": (_, response) => html(response) });
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
+const { server, browser } = await pages({
+  "/models/ssd/": join(VENDOR, "ssd_mobilenetv2_oidv4/"),
+  "/models/": `${VENDOR}/`,
+  "/photos/": IMAGES,
 });
 
 /** Runs a program as a module script of a page in which `striate` is the package; what it logged. */

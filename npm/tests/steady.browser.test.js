@@ -1,24 +1,10 @@
 // What a long training must not do, in Chromium: grow, or come out differently the second time.
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch } from "./chromium.js";
+import { test } from "node:test";
+import { pages } from "./pages.js";
 import { digits } from "./samples.js";
-import { page as html, serve } from "./server.js";
 
-const DIST = join(import.meta.dirname, "../dist");
-
-let server;
-let browser;
-
-before(async () => {
-  server = await serve({ "/dist/": DIST }, { "/": (_, response) => html(response) });
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const { server, browser } = await pages();
 
 /** A page, isolated from others so that it may have threads, with `prepared` for the functions that run in it. */
 async function open() {

@@ -1,31 +1,11 @@
 // Training in Chromium: in the worker and in place, on both backends, stopped, restarted, saved.
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { broken } from "./broken.js";
-import { launch } from "./chromium.js";
+import { DIST, pages } from "./pages.js";
 import { digits, points } from "./samples.js";
-import { page as html, serve } from "./server.js";
 
-const DIST = join(import.meta.dirname, "../dist");
-
-let server;
-let browser;
-
-before(async () => {
-  server = await serve(
-    { "/dist/": DIST, "/broken/": DIST },
-    {
-      "/": (_, response) => html(response),
-      ...broken("simd-models"),
-    },
-  );
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const { server, browser } = await pages({ "/broken/": DIST }, broken("simd-models"));
 
 /** Runs a function in a fresh page, with the package, samples and an argument. */
 async function inPage(run, argument) {

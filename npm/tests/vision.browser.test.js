@@ -1,33 +1,19 @@
 // `striate/vision` in Chromium: in a window and in a worker, without an engine, and its errors are the package's.
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch } from "./chromium.js";
-import { page as html, serve } from "./server.js";
+import { test } from "node:test";
+import { pages } from "./pages.js";
 
-const DIST = join(import.meta.dirname, "../dist");
-
-let server;
-let browser;
-before(async () => {
-  server = await serve(
-    { "/dist/": DIST },
-    {
-      "/": (_, response) => html(response),
-      "/worker.js": (_, response) => {
-        response.setHeader("content-type", "text/javascript");
-        response.end(`import { loadVision } from "/dist/vision.js";
-          const vision = await loadVision();
-          postMessage([...vision.iou([0, 0, 2, 2], [0, 0, 2, 1]).data]);`);
-      },
+const { server, browser } = await pages(
+  {},
+  {
+    "/worker.js": (_, response) => {
+      response.setHeader("content-type", "text/javascript");
+      response.end(`import { loadVision } from "/dist/vision.js";
+      const vision = await loadVision();
+      postMessage([...vision.iou([0, 0, 2, 2], [0, 0, 2, 1]).data]);`);
     },
-  );
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+  },
+);
 
 test("in a window and in a worker, fetched once, without an engine", async () => {
   const page = await browser.newPage();
