@@ -1,4 +1,5 @@
 import type { HostOptions } from "./begin.js";
+import { buildFunctional, buildSequential, loadKeras, shapesOf } from "./building.js";
 import { aborted, failure, throwIfAborted } from "./errors.js";
 import type { Loaded } from "./held.js";
 import type { NetHandle } from "./host.js";
@@ -6,7 +7,7 @@ import { type Inspection, type InspectOptions, inspect } from "./inspect.js";
 import type { LoadModelOptions } from "./keras/types.js";
 import type { Layer, SymbolicTensor, SymbolicTensors } from "./layers/tensor.js";
 import { Life } from "./life.js";
-import { type BuildOptions, buildFunctional, buildSequential, loadKeras, type Model, shapesOf } from "./model.js";
+import type { BuildOptions, Model } from "./model.js";
 import { withModel } from "./models.js";
 import { Net } from "./net.js";
 import { Models } from "./tasks/models.js";

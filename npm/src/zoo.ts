@@ -1,6 +1,7 @@
+import { buildZoo, zooNames } from "./building.js";
 import type { Engine } from "./engine.js";
 import type { Activation, ImageShape } from "./layers/arguments.js";
-import { type BuildOptions, buildZoo, type Model, zooNames } from "./model.js";
+import type { BuildOptions, Model } from "./model.js";
 
 /** Options that every network of the {@link Zoo} has. What is not given is the network's own default. */
 export interface ZooOptions extends BuildOptions {

@@ -14,16 +14,21 @@ export type FaceOptions = PredictOptions & FaceHeadOptions;
 /** Options of {@link TextDetector.detect}. */
 export type TextDetectorOptions = PredictOptions & TextMapOptions;
 
-/** The module, fetched when it is first needed. */
-class Lazy {
-  #vision: Promise<Vision> | undefined;
+/** A network, and the module that reads its outputs. */
+abstract class Finder<V extends Viewer> {
+  /** The network. */
+  readonly net: V;
   readonly #options: VisionOptions;
+  #vision: Promise<Vision> | undefined;
 
-  constructor(options: VisionOptions) {
+  /** @internal */
+  constructor(net: V, options: VisionOptions) {
+    this.net = net;
     this.#options = options;
   }
 
-  async get(): Promise<Vision> {
+  /** The module, fetched when it is first needed. */
+  protected async vision(): Promise<Vision> {
     this.#vision ??= import("../vision/index.js").then(({ loadVision }) => loadVision(this.#options));
     try {
       return await this.#vision;
@@ -36,22 +41,12 @@ class Lazy {
 }
 
 /** Finds faces. Made by `engine.models`. */
-export class FaceDetector<V extends Viewer = Viewer> {
-  /** The network. */
-  readonly net: V;
-  readonly #vision: Lazy;
-
-  /** @internal */
-  constructor(net: V, options: VisionOptions) {
-    this.net = net;
-    this.#vision = new Lazy(options);
-  }
-
+export class FaceDetector<V extends Viewer = Viewer> extends Finder<V> {
   /** The faces of a picture, surest first. */
   async detect(source: ImageSource, options: FaceOptions = {}): Promise<ScoredBox[]> {
     const { signal, ...rest } = options;
     const [vision, seen] = await Promise.all([
-      this.#vision.get(),
+      this.vision(),
       this.net.predictImage(source, { fit: "pad" }, signal ? { signal } : {}),
     ]);
     return vision.decodeFaces(outputNamed(seen.outputs, undefined), seen, rest);
@@ -59,21 +54,11 @@ export class FaceDetector<V extends Viewer = Viewer> {
 }
 
 /** Finds the parts of a person's body. Made by `engine.models`. */
-export class PoseEstimator<V extends Viewer = Viewer> {
-  /** The network. */
-  readonly net: V;
-  readonly #vision: Lazy;
-
-  /** @internal */
-  constructor(net: V, options: VisionOptions) {
-    this.net = net;
-    this.#vision = new Lazy(options);
-  }
-
+export class PoseEstimator<V extends Viewer = Viewer> extends Finder<V> {
   /** The body of the most visible person, in pixels of the picture. */
   async estimate(source: ImageSource, options: PredictOptions = {}): Promise<Pose> {
     const [vision, seen] = await Promise.all([
-      this.#vision.get(),
+      this.vision(),
       this.net.predictImage(source, { scale: 1 / 127.5, offset: -1 }, options),
     ]);
     const [heat, offsets] = ["heatmap", "offset"].map((name) => {
@@ -93,22 +78,12 @@ export class PoseEstimator<V extends Viewer = Viewer> {
 }
 
 /** Finds lines of text. Made by `engine.models`. */
-export class TextDetector<V extends Viewer = Viewer> {
-  /** The network. */
-  readonly net: V;
-  readonly #vision: Lazy;
-
-  /** @internal */
-  constructor(net: V, options: VisionOptions) {
-    this.net = net;
-    this.#vision = new Lazy(options);
-  }
-
+export class TextDetector<V extends Viewer = Viewer> extends Finder<V> {
   /** The lines of text of a picture, surest first, in pixels of it. */
   async detect(source: ImageSource, options: TextDetectorOptions = {}): Promise<ScoredBox[]> {
     const { signal, ...rest } = options;
     const [vision, seen] = await Promise.all([
-      this.#vision.get(),
+      this.vision(),
       this.net.predictImage(source, { scale: 1 / 127.5, offset: -1 }, signal ? { signal } : {}),
     ]);
     return vision.decodeText(outputNamed(seen.outputs, undefined), seen, rest);

@@ -1,5 +1,6 @@
 import { failure } from "../errors.js";
 import type { Detection, RawImage } from "../types.js";
+import { detections, evaluation, known, perClass, scored } from "./columns.js";
 import { ConfusionMatrix, type ConfusionOptions, type Labelled } from "./confusion.js";
 import * as given from "./inputs.js";
 import { Calls, type VisionModule } from "./module.js";
@@ -10,7 +11,6 @@ import type {
   CenterNetHeads,
   CenterNetOptions,
   ClassMap,
-  ClassPrecision,
   CocoResult,
   CombinedBoxes,
   CombinedOptions,
@@ -563,58 +563,4 @@ export class Vision {
     );
     return { data: crops, shape: [of.length, height, width, shape[3] as number] };
   }
-}
-
-/** Detections of columns. */
-function detections(
-  [boxes, scores, classes]: readonly [Float32Array, Float32Array, Uint32Array],
-  labels: readonly string[] | undefined,
-): Detection[] {
-  return Array.from(scores, (score, i) => {
-    const [x, y, width, height] = boxes.subarray(4 * i, 4 * i + 4) as unknown as [number, number, number, number];
-    const value = classes[i] as number;
-    return { label: labels?.[value] ?? String(value), class: value, score, x, y, width, height };
-  });
-}
-
-/** Boxes with their scores. */
-function scored([boxes, scores]: readonly [Float32Array, Float32Array]): ScoredBox[] {
-  return Array.from(scores, (score, i) => {
-    const [x, y, width, height] = boxes.subarray(4 * i, 4 * i + 4) as unknown as [number, number, number, number];
-    return { score, x, y, width, height };
-  });
-}
-
-/** A figure, or nothing where it says that there was nothing to find. */
-const known = (value: number): number | undefined => (value < 0 ? undefined : value);
-
-const perClass = (names: readonly (number | string)[], values: Float64Array): ClassPrecision[] =>
-  names.map((name, i) => ({ class: name, averagePrecision: known(values[i] as number) }));
-
-type Sizes = Uint32Array<ArrayBuffer>;
-type Floats = Float32Array<ArrayBuffer>;
-
-/** Lists of boxes as the module wants them, pictures and classes numbered. */
-function evaluation(truths: readonly TruthBox[], found: readonly FoundBox[]) {
-  const [images, kinds] = [new Map<number | string, number>(), new Map<number | string, number>()];
-  const numbered = (names: Map<number | string, number>, name: number | string, what: string) => {
-    if (typeof name !== "number" && typeof name !== "string") {
-      throw failure("invalid", `every box says its ${what}`, { expected: "a number or a name", received: typeof name });
-    }
-    const index = names.get(name) ?? names.size;
-    names.set(name, index);
-    return index;
-  };
-  const columns = (boxes: readonly TruthBox[], what: string): [Sizes, Sizes, Floats] => [
-    Uint32Array.from(boxes, ({ image }) => numbered(images, image, "image")),
-    Uint32Array.from(boxes, (box) => numbered(kinds, box.class, "class")),
-    given.boxesOf(boxes, "xywh", what)[0],
-  ];
-  const wanted = columns(truths, "truths");
-  const own = columns(found, "found");
-  const scores = given.floats(
-    found.map(({ score }) => score),
-    "scores",
-  );
-  return { arrays: [...wanted, ...own, scores] as const, names: [...kinds.keys()] };
 }
