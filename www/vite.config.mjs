@@ -2,7 +2,7 @@
 // bundled but copied, because they are data: the models from `vendor/` (fetched by `cargo xtask models`, never committed),
 // the photos from `tests/data/images/`.
 import { createHash } from "node:crypto";
-import { cpSync, createReadStream, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { cpSync, createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
@@ -30,6 +30,20 @@ const PUBLIC = [
   "manifest.webmanifest",
   ...readdirSync(join(root, "public/thumbs")).map((name) => `thumbs/${name}`),
 ];
+
+/** `<!-- part: NAME key="value" -->` stands for `parts/NAME.html`, with the value in the place of `{key}`. */
+function parts() {
+  const part = (_, indent, name, attributes) => {
+    const values = [...attributes.matchAll(/(\w+)="([^"]*)"/g)];
+    const text = readFileSync(join(root, "parts", `${name}.html`), "utf8").trimEnd();
+    const filled = values.reduce((html, [, key, value]) => html.replaceAll(`{${key}}`, value), text);
+    return filled.replace(/^/gm, indent);
+  };
+  return {
+    name: "striate-parts",
+    transformIndexHtml: { order: "pre", handler: (html) => html.replace(/^( *)<!-- part: (\w+)(.*?) -->/gm, part) },
+  };
+}
 
 function data() {
   return {
@@ -81,7 +95,7 @@ function assetFileNames({ originalFileNames }) {
 export default defineConfig({
   root,
   base: "./",
-  plugins: [data(), precache()],
+  plugins: [parts(), data(), precache()],
   worker: { format: "es", rolldownOptions: { output: { assetFileNames } } },
   build: {
     target: "es2022",

@@ -1,6 +1,4 @@
-import { type EngineInfo, input, layers, type Model, type SymbolicTensor } from "striate";
-import { Renewed } from "./renewed.ts";
-import type { BackendChoice, Settings } from "./settings.ts";
+import { type Engine, input, layers, type Model, type SymbolicTensor } from "striate";
 import { SIZE } from "./weights.ts";
 
 /** A picture as the network takes it: red, green, blue from 0 to 1, row by row. */
@@ -21,40 +19,26 @@ export interface Result {
 
 /** The network: a convolution with two filters, and depth-wise max pooling behind it. Runs one picture at a time. */
 export class Convolver {
-  readonly #net: Renewed<Model>;
+  readonly #net: Model;
 
-  constructor(settings: Settings) {
-    this.#net = new Renewed(settings, (engine, signal) => {
-      const [photo, maps] = lines();
-      const strongest = layers.depthMaxPool({ poolSize: 2 }).apply(maps);
-      return engine.model({ inputs: photo, outputs: [maps, strongest], signal });
-    });
+  private constructor(net: Model) {
+    this.#net = net;
   }
 
-  get ready(): boolean {
-    return this.#net.value !== undefined;
+  static async make(engine: Engine, signal: AbortSignal): Promise<Convolver> {
+    const [photo, maps] = lines();
+    const strongest = layers.depthMaxPool({ poolSize: 2 }).apply(maps);
+    return new Convolver(await engine.model({ inputs: photo, outputs: [maps, strongest], signal }));
   }
 
-  /** Starts an engine with this backend in place of the last one; nothing if another call came in between. */
-  start(backend: BackendChoice, recovered: (from: "devicelost" | "restart") => void): Promise<EngineInfo | undefined> {
-    return this.#net.start(backend, recovered);
-  }
-
-  /** The maps of two filters, each given row by row. Nothing if the engine was replaced meanwhile. */
-  async run({ data, width, height }: Pixels, filters: readonly (readonly number[])[]): Promise<Result | undefined> {
-    const net = this.#net.value;
-    if (!net) return undefined;
+  /** The maps of two filters, each given row by row. */
+  async run({ data, width, height }: Pixels, filters: readonly (readonly number[])[]): Promise<Result> {
     const start = performance.now();
-    try {
-      await net.setWeight("lines/kernel", kernel(filters));
-      const [both, strongest] = await net.predict({ data, shape: [1, height, width, 3] });
-      if (both?.dtype !== "float32" || strongest?.dtype !== "float32") throw new Error("The network gave no maps.");
-      const maps = [0, 1].map((map) => both.data.filter((_, i) => i % 2 === map));
-      return { maps: [...maps, strongest.data], milliseconds: performance.now() - start };
-    } catch (error) {
-      if (net !== this.#net.value) return undefined;
-      throw error;
-    }
+    await this.#net.setWeight("lines/kernel", kernel(filters));
+    const [both, strongest] = await this.#net.predict({ data, shape: [1, height, width, 3] });
+    if (both?.dtype !== "float32" || strongest?.dtype !== "float32") throw new Error("The network gave no maps.");
+    const maps = [0, 1].map((map) => both.data.filter((_, i) => i % 2 === map));
+    return { maps: [...maps, strongest.data], milliseconds: performance.now() - start };
   }
 }
 

@@ -1,16 +1,14 @@
-import { StriateError } from "striate";
 import { listenForFiles } from "./arrivals.ts";
+import { Bench } from "./bench.ts";
 import { Convolver, type Pixels } from "./convolver.ts";
-import { Choice, element, setText } from "./dom.ts";
+import { element, setText } from "./dom.ts";
 import { download } from "./download.ts";
-import { EnginePanel } from "./engine-panel.ts";
-import { explainEngine, explainPhoto } from "./messages.ts";
-import { NoticeCard } from "./notice.ts";
-import { keepOffline, keepVariant } from "./offline.ts";
+import { explainPhoto } from "./messages.ts";
+import { keepOffline } from "./offline.ts";
 import { openPhoto, PhotoError, shrinkPhoto } from "./photo.ts";
 import { showMap, showPhoto } from "./plate.ts";
 import { type Sample, showSamples } from "./samples.ts";
-import { type BackendChoice, parseBackend, readSettings } from "./settings.ts";
+import { readSettings } from "./settings.ts";
 import { offerThemes } from "./theme.ts";
 import { Weights } from "./weights.ts";
 
@@ -23,89 +21,53 @@ const [FIRST] = SAMPLES;
 const settings = readSettings(new URLSearchParams(location.search));
 const main = element("main", HTMLElement);
 const now = element("now", HTMLElement);
-const notice = new NoticeCard();
-const enginePanel = new EnginePanel();
-const convolver = new Convolver(settings);
+const bench = new Bench<Convolver>(settings, {
+  make: Convolver.make,
+  run: convolve,
+  unexpected: "Something unexpected went wrong",
+});
 
-let backend: BackendChoice = settings.backend;
 let pixels: Pixels | undefined;
 let refused: Blob | undefined;
 /** Counts pictures opened, so that a slow file cannot replace a newer one. */
 let opened = 0;
-let computing = false;
-let computeAgain = false;
 
 // ---- Computing -----------------------------------------------------------------------------------------------------
 
-/** Computes and draws the maps. What changes meanwhile is computed once more afterwards. */
-async function compute(): Promise<void> {
-  computeAgain = true;
-  if (computing) return;
-  computing = true;
-  main.dataset.busy = "true";
-  try {
-    while (computeAgain && convolver.ready && pixels) {
-      computeAgain = false;
-      const picture = pixels;
-      const result = await convolver.run(
-        picture,
-        filters.map(({ values }) => values),
-      );
-      if (!result) break;
-      if (picture !== pixels) continue;
-      for (const [i, map] of result.maps.entries()) showMap(i, map, picture);
-      setText(element("time", HTMLElement), `${Math.max(Math.round(result.milliseconds), 1)} ms`);
-      setText(element("announce", HTMLElement), `Maps of ${picture.width} by ${picture.height} pixels are drawn.`);
-    }
-  } catch (error) {
-    fail(error);
-  } finally {
-    computing = false;
-    main.dataset.busy = "false";
-  }
-}
-
-async function start(choice: BackendChoice): Promise<void> {
-  backend = choice;
-  backendChoice.value = choice;
-  notice.hide("engine");
-  enginePanel.show({ phase: "loading", step: "engine", done: 0, total: undefined }, choice);
-  try {
-    const engine = await convolver.start(choice, (from) => enginePanel.mention(from));
-    if (!engine) return;
-    enginePanel.show({ phase: "ready", engine }, choice);
-    void keepVariant(engine.variant);
-    await compute();
-  } catch (error) {
-    enginePanel.show({ phase: "failed", error }, choice);
-    fail(error);
-  }
+/** Computes the maps, to be drawn. */
+async function convolve(convolver: Convolver): Promise<(() => void) | undefined> {
+  if (!pixels) return undefined;
+  const picture = pixels;
+  const result = await convolver.run(
+    picture,
+    filters.map(({ values }) => values),
+  );
+  return () => {
+    if (picture !== pixels) return;
+    for (const [i, map] of result.maps.entries()) showMap(i, map, picture);
+    setText(element("time", HTMLElement), `${Math.max(Math.round(result.milliseconds), 1)} ms`);
+    setText(element("announce", HTMLElement), `Maps of ${picture.width} by ${picture.height} pixels are drawn.`);
+  };
 }
 
 function fail(error: unknown): void {
-  const retry = { label: "Try again", run: () => void start(backend) };
   if (error instanceof PhotoError) {
-    notice.show("picture", explainPhoto(error, ways, { label: "Use a sample photo", run: ways.samplePhoto }));
-  } else if (error instanceof StriateError) {
-    notice.show("engine", explainEngine(error, ways, retry));
-  } else {
-    const text = error instanceof Error ? error.message : String(error);
-    notice.show("engine", { title: "Something unexpected went wrong", text, actions: [retry] });
-  }
+    const sample = { label: "Use a sample photo", run: ways.samplePhoto };
+    bench.notice.show("picture", explainPhoto(error, ways, sample));
+  } else bench.fail(error);
 }
 
 const ways = {
   choosePhoto: () => element("photo-file", HTMLInputElement).click(),
   samplePhoto: () => void openSample(FIRST),
   shrink: () => refused && void open(refused, { name: "smaller copy", shows: "smaller copy" }, shrinkPhoto),
-  useWasm: () => void start("wasm"),
 };
 
 // ---- Pictures ------------------------------------------------------------------------------------------------------
 
 async function open(blob: Blob, { name, shows }: Sample, decode = openPhoto): Promise<void> {
   const turn = ++opened;
-  notice.hide("picture");
+  bench.notice.hide("picture");
   try {
     const { bitmap } = await decode(blob);
     if (turn === opened) {
@@ -115,7 +77,7 @@ async function open(blob: Blob, { name, shows }: Sample, decode = openPhoto): Pr
       samples.select(name);
       element("photo", HTMLCanvasElement).setAttribute("aria-label", `The photo: ${shows}`);
       setText(now, `${pixels.width} × ${pixels.height}`);
-      void compute();
+      void bench.work();
     }
     bitmap.close();
   } catch (error) {
@@ -131,7 +93,7 @@ async function openSample(sample: Sample): Promise<void> {
     await open(new Blob([...got.files], { type: "image/jpeg" }), sample);
     await got.keep();
   } catch {
-    notice.show("picture", {
+    bench.notice.show("picture", {
       title: "The sample photo could not be fetched",
       text: "Choose a photo of your own, or try again when the network is back.",
       actions: [{ label: "Choose a photo", run: ways.choosePhoto }],
@@ -152,11 +114,10 @@ const filters = (["Vertical", "Horizontal"] as const).map(
       element(`weights-${i}`, HTMLElement),
       element(`presets-${i}`, HTMLElement),
       preset,
-      () => void compute(),
+      () => void bench.work(),
     ),
 );
 const samples = showSamples(SAMPLES, (name) => void openSample(SAMPLES.find((each) => each.name === name) ?? FIRST));
-const backendChoice = new Choice("backend", parseBackend, (choice) => void start(choice));
 
 const chooser = element("photo-file", HTMLInputElement);
 element("choose-photo", HTMLButtonElement).addEventListener("click", () => chooser.click());
@@ -171,5 +132,5 @@ offerThemes(() => {});
 // ---- Start ---------------------------------------------------------------------------------------------------------
 
 void openSample(SAMPLES.find(({ name }) => name === settings.photo) ?? FIRST);
-void start(backend);
+void bench.start();
 void keepOffline();

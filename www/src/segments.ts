@@ -1,14 +1,11 @@
-import { type Segmentation, Segmenter, StriateError } from "striate";
+import { type Engine, type Segmentation, Segmenter } from "striate";
 import { drawClassMap, type Rgb } from "striate/draw";
-import { Choice, element, make, setText } from "./dom.ts";
+import { Bench } from "./bench.ts";
+import { element, make, setText } from "./dom.ts";
 import { download } from "./download.ts";
-import { EnginePanel } from "./engine-panel.ts";
-import { explainEngine } from "./messages.ts";
-import { NoticeCard } from "./notice.ts";
-import { keepOffline, keepVariant } from "./offline.ts";
+import { keepOffline } from "./offline.ts";
 import { cutDigits, HEIGHT, Pad, WIDTH } from "./pad.ts";
-import { Renewed } from "./renewed.ts";
-import { type BackendChoice, parseBackend, readSettings } from "./settings.ts";
+import { readSettings } from "./settings.ts";
 import { offerThemes } from "./theme.ts";
 
 /** Classes of the network. */
@@ -34,46 +31,36 @@ const settings = readSettings(new URLSearchParams(location.search));
 const main = element("main", HTMLElement);
 const map = element("map", HTMLCanvasElement);
 const legend = element("legend", HTMLElement);
-const notice = new NoticeCard();
-const enginePanel = new EnginePanel();
-const network = new Renewed(settings, async (engine, signal) => {
+const bench = new Bench<Segmenter>(settings, {
+  make: load,
+  run: segment,
+  unexpected: "The network could not be started",
+  // What reads the network's file.
+  modules: ["keras"],
+});
+
+let digits: Awaited<ReturnType<typeof cutDigits>> = [];
+
+// ---- Computing -----------------------------------------------------------------------------------------------------
+
+async function load(engine: Engine, signal: AbortSignal): Promise<Segmenter> {
   const got = await download(["models/digits-fcn.safetensors"], { signal });
   const [file] = got.files;
   if (!file) throw new Error("The network's file is empty.");
   const net = await engine.loadModel(file, { signal });
   await got.keep();
   return new Segmenter(net, { input: { scale: 1 / 255 }, labels: LABELS, logits: true });
-});
+}
 
-let backend: BackendChoice = settings.backend;
-let digits: Awaited<ReturnType<typeof cutDigits>> = [];
-let computing = false;
-let computeAgain = false;
-
-// ---- Computing -----------------------------------------------------------------------------------------------------
-
-/** Says what is where. What changes meanwhile is looked at once more afterwards. */
-async function compute(): Promise<void> {
-  computeAgain = true;
-  if (computing) return;
-  computing = true;
-  main.dataset.busy = "true";
-  try {
-    for (let segmenter = network.value; computeAgain && segmenter; segmenter = network.value) {
-      computeAgain = false;
-      const start = performance.now();
-      const found = await segmenter.segment(pad.read());
-      const milliseconds = performance.now() - start;
-      if (segmenter !== network.value) continue;
-      show(found);
-      setText(element("time", HTMLElement), `${Math.max(Math.round(milliseconds), 1)} ms`);
-    }
-  } catch (error) {
-    fail(error);
-  } finally {
-    computing = false;
-    main.dataset.busy = "false";
-  }
+/** Says what is where, to be shown. */
+async function segment(segmenter: Segmenter): Promise<() => void> {
+  const start = performance.now();
+  const found = await segmenter.segment(pad.read());
+  const milliseconds = performance.now() - start;
+  return () => {
+    show(found);
+    setText(element("time", HTMLElement), `${Math.max(Math.round(milliseconds), 1)} ms`);
+  };
 }
 
 function show(found: Segmentation): void {
@@ -100,41 +87,12 @@ function show(found: Segmentation): void {
   setText(element("announce", HTMLElement), seen.length > 0 ? `Seen: ${words}` : "");
 }
 
-async function start(choice: BackendChoice): Promise<void> {
-  backend = choice;
-  backendChoice.value = choice;
-  notice.hide("engine");
-  enginePanel.show({ phase: "loading", step: "engine", done: 0, total: undefined }, choice);
-  try {
-    const engine = await network.start(choice, (from) => enginePanel.mention(from));
-    if (!engine) return;
-    enginePanel.show({ phase: "ready", engine }, choice);
-    void keepVariant(engine.variant);
-    // What read the network's file.
-    void keepVariant("keras");
-    await compute();
-  } catch (error) {
-    enginePanel.show({ phase: "failed", error }, choice);
-    fail(error);
-  }
-}
-
-function fail(error: unknown): void {
-  const retry = { label: "Try again", run: () => void start(backend) };
-  if (error instanceof StriateError) {
-    notice.show("engine", explainEngine(error, { useWasm: () => void start("wasm") }, retry));
-  } else {
-    const text = error instanceof Error ? error.message : String(error);
-    notice.show("engine", { title: "The network could not be started", text, actions: [retry] });
-  }
-}
-
 // ---- Controls ------------------------------------------------------------------------------------------------------
 
 const pad = new Pad(element("pad", HTMLCanvasElement), () => {
   setText(element("hint", HTMLElement), pad.empty ? "Write digits here, with a finger or the mouse." : "");
   main.dataset.placed = pad.placed.join("");
-  void compute();
+  void bench.work();
 });
 
 function another(): void {
@@ -146,7 +104,6 @@ function another(): void {
 element("another", HTMLButtonElement).addEventListener("click", another);
 element("undo", HTMLButtonElement).addEventListener("click", () => pad.undo());
 element("clear", HTMLButtonElement).addEventListener("click", () => pad.clear());
-const backendChoice = new Choice("backend", parseBackend, (choice) => void start(choice));
 offerThemes(() => {});
 
 // ---- Start ---------------------------------------------------------------------------------------------------------
@@ -164,5 +121,5 @@ async function openDigits(): Promise<void> {
 }
 
 void openDigits();
-void start(backend);
+void bench.start();
 void keepOffline();
