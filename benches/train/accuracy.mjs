@@ -10,11 +10,10 @@
 //
 // Batches of 32, Adam whose rate falls along half a cosine from 0.001 to 0 over the whole training, so that the last accuracy depends little
 // on where it stops. Dropout, the order of the digits and the first weights differ from run to run.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import os from "node:os";
 import { launch } from "../../npm/tests/chromium.js";
 import { page as html, serve } from "../../npm/tests/server.js";
 import { folder, padded, write } from "./mnist.mjs";
+import { keep, read } from "./record.mjs";
 
 const options = Object.fromEntries(process.argv.slice(2).map((a) => a.replace(/^--/, "").split("=")));
 const runs = Number(options.runs ?? 3);
@@ -23,8 +22,6 @@ const only = options.only?.split(",") ?? ["lenet5", "cnn", "webgpu"];
 /** What `with_keras.py` repeats. */
 const EPOCHS = { lenet5: 5, cnn: 2 };
 
-const results = new URL("results/", import.meta.url);
-const file = new URL("accuracy.json", results);
 const dist = new URL("../../npm/dist", import.meta.url).pathname;
 write();
 const server = await serve({ "/dist/": dist, "/data/": folder }, { "/": (_, response) => html(response) });
@@ -89,22 +86,8 @@ async function inPage(argument) {
   }
 }
 
-let record = { networks: {} };
-try {
-  record = JSON.parse(readFileSync(file, "utf8"));
-} catch (error) {
-  if (error.code !== "ENOENT") throw error;
-}
-function save() {
-  mkdirSync(results, { recursive: true });
-  const machine = { cpu: os.cpus()[0].model.trim(), cores: os.cpus().length };
-  Object.assign(record, { date: new Date().toISOString(), machine, chromium: browser.version() });
-  const text = JSON.stringify(record, null, 1).replace(
-    /\[\s+([-\d.,e\s]+?)\s+\]/g,
-    (_, list) => `[${list.replace(/\s+/g, " ")}]`,
-  );
-  writeFileSync(file, `${text}\n`);
-}
+const record = read("accuracy") ?? { networks: {} };
+const save = () => keep("accuracy", browser, record);
 
 try {
   for (const name of ["lenet5", "cnn"].filter((name) => only.includes(name))) {

@@ -8,13 +8,13 @@
 //
 // `--keep` writes the weights into the page's folder, else they stay in target/train.
 import { mkdirSync, writeFileSync } from "node:fs";
-import os from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { launch } from "../../npm/tests/chromium.js";
+import { greyPng } from "../../npm/tests/png.js";
 import { page as html, serve } from "../../npm/tests/server.js";
 import { folder, split, write } from "./mnist.mjs";
-import { greyPng } from "./png.mjs";
+import { keep } from "./record.mjs";
 
 const options = Object.fromEntries(process.argv.slice(2).map((a) => a.replace(/^--/, "").split("=")));
 const [epochs, threads] = [Number(options.epochs ?? 20), Number(options.threads ?? 1)];
@@ -108,7 +108,7 @@ function sheet() {
       }
     }
   }
-  return greyPng(grey, columns * side, 10 * side);
+  return greyPng(columns * side, 10 * side, 8, grey);
 }
 
 try {
@@ -128,12 +128,7 @@ try {
   mkdirSync(to, { recursive: true });
   writeFileSync(join(to, "digits-fcn.safetensors"), Uint8Array.from(weights));
   writeFileSync(join(to, "digits.png"), sheet());
-  if (kept) {
-    const machine = { cpu: os.cpus()[0].model.trim(), cores: os.cpus().length };
-    const about = { date: new Date().toISOString(), machine, chromium: browser.version(), epochs, threads, ...record };
-    const text = JSON.stringify(about, null, 1).replace(/\[\s+([-\d.,e\s]+?)\s+\]/g, (_, list) => `[${list.replace(/\s+/g, " ")}]`);
-    writeFileSync(join(here, "results/segmentation.json"), `${text}\n`);
-  }
+  if (kept) keep("segmentation", browser, { epochs, threads, ...record });
 } finally {
   await browser.close();
   await server.close();

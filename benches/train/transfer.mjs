@@ -8,11 +8,10 @@
 // As in chapter 14 of A. Géron's "Hands-On Machine Learning": the base is frozen and a new head trained, here on features that are
 // computed once and kept; then the whole network is trained on at a small rate. Of every clip's 20 frames, `seen` are learned from,
 // the others held out.
-import { mkdirSync, writeFileSync } from "node:fs";
-import os from "node:os";
 import { launch } from "../../npm/tests/chromium.js";
 import { page as html, serve } from "../../npm/tests/server.js";
 import { folder } from "./mnist.mjs";
+import { keep } from "./record.mjs";
 
 const options = Object.fromEntries(process.argv.slice(2).map((a) => a.replace(/^--/, "").split("=")));
 const [seen, threads] = [Number(options.seen ?? 6), Number(options.threads ?? 1)];
@@ -102,11 +101,7 @@ try {
       `${(100 * result.frozen).toFixed(1)} % of the held-out frames\n` +
       `then one epoch of the whole network: ${result.thawedSeconds.toFixed(1)} s, ${(100 * result.thawed).toFixed(1)} %`,
   );
-  const results = new URL("results/", import.meta.url);
-  mkdirSync(results, { recursive: true });
-  const machine = { cpu: os.cpus()[0].model.trim(), cores: os.cpus().length };
-  const record = { date: new Date().toISOString(), machine, chromium: browser.version(), ...result };
-  writeFileSync(new URL("transfer.json", results), `${JSON.stringify(record, null, 1)}\n`);
+  keep("transfer", browser, result);
   if (!(result.frozen >= 0.95 && result.thawed >= 0.95)) throw new Error("fewer than 95 % of the held-out frames");
 } finally {
   await browser.close();

@@ -1,6 +1,6 @@
-// Reads the sample photos without a browser: 8-bit RGB or RGBA PNG, not interlaced.
+// Reads the sample photos without a browser (8-bit RGB or RGBA PNG, not interlaced), and writes grey pictures.
 import { readFileSync } from "node:fs";
-import { inflateSync } from "node:zlib";
+import { crc32, deflateSync, inflateSync } from "node:zlib";
 
 /** `{ data, width, height }` of a PNG file. */
 export function readPng(path) {
@@ -33,4 +33,30 @@ export function readPng(path) {
 function paeth(a, b, c) {
   const [pa, pb, pc] = [Math.abs(b - c), Math.abs(a - c), Math.abs(a + b - 2 * c)];
   return pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+}
+
+/** A greyscale picture of 1 or 8 bits a pixel as a PNG file; black where no `pixels`, rows of whole bytes, are given. */
+export function greyPng(width, height, depth, pixels) {
+  const chunk = (type, data) => {
+    const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
+    const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.length);
+    sum.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, sum]);
+  };
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header[8] = depth; // the colour type, 0, is grey
+  const row = Math.ceil((width * depth) / 8);
+  const rows = Buffer.alloc((row + 1) * height);
+  // Each row begins with its filter: none.
+  if (pixels) for (let y = 0; y < height; y++) rows.set(pixels.subarray(y * row, (y + 1) * row), y * (row + 1) + 1);
+  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  return Buffer.concat([
+    signature,
+    chunk("IHDR", header),
+    chunk("IDAT", deflateSync(rows)),
+    chunk("IEND", Buffer.alloc(0)),
+  ]);
 }

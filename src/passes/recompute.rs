@@ -23,13 +23,14 @@ const SMALL: usize = 1 << 12;
 /// Recomputes cheap values, if that lowers the peak memory of a run with these inputs. Results stay the same, bit for bit.
 /// Run it on an optimised graph: the other passes would find the repetitions.
 pub fn recompute(graph: &Graph, inputs: &[TensorType]) -> Result<Graph> {
-    let again = copies(graph, &graph.infer(inputs)?);
+    let types = graph.infer(inputs)?;
+    let again = copies(graph, &types);
     if again.iter().all(Vec::is_empty) {
         return Ok(graph.clone());
     }
     let rebuilt = rebuild(graph, &again)?;
     let peak = |graph: &Graph, types: &Types| Plan::new(graph, types, TensorType::bytes).peak_bytes();
-    let (before, after) = (peak(graph, &graph.infer(inputs)?), peak(&rebuilt, &rebuilt.infer(inputs)?));
+    let (before, after) = (peak(graph, &types), peak(&rebuilt, &rebuilt.infer(inputs)?));
     Ok(if after < before { rebuilt } else { graph.clone() })
 }
 

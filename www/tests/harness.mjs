@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
-import { crc32, deflateSync } from "node:zlib";
+import { greyPng } from "../../npm/tests/png.js";
 import { launch, SOFTWARE_WEBGPU } from "../scripts/browser.mjs";
 import { serve } from "../scripts/serve.mjs";
 
@@ -71,28 +71,7 @@ export async function readNotice(page, title) {
 }
 
 /** A PNG of this size, all black, one bit a pixel: small even where the picture is huge. */
-export function blackPng(width, height) {
-  const chunk = (type, data) => {
-    const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(data.length);
-    const sum = Buffer.alloc(4);
-    sum.writeUInt32BE(crc32(body));
-    return Buffer.concat([length, body, sum]);
-  };
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header[8] = 1; // bits a pixel, greyscale
-  const rows = Buffer.alloc((1 + Math.ceil(width / 8)) * height);
-  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([
-    signature,
-    chunk("IHDR", header),
-    chunk("IDAT", deflateSync(rows)),
-    chunk("IEND", Buffer.alloc(0)),
-  ]);
-}
+export const blackPng = (width, height) => greyPng(width, height, 1);
 
 /** Hands a file to the page as if it had been dropped or pasted: `event` is "drop" or "paste". */
 export async function handOver(page, event, { name, type, bytes }) {

@@ -99,11 +99,14 @@ export async function look<H extends { id: number }>(
   });
 }
 
+/** One canvas for all pictures that are read on this side. */
+const pixels = new PixelReader();
+
 /** The pixels of a source, on this side. */
 export async function pixelsOf(source: ImageSource): Promise<RawImage> {
   const frame = await capture(source, false);
   try {
-    return { data: new PixelReader().read(frame), width: frame.width, height: frame.height };
+    return { data: pixels.read(frame), width: frame.width, height: frame.height };
   } finally {
     close(frame);
   }
