@@ -61,7 +61,7 @@ if (types.status !== 0) process.exit(types.status ?? 1);
 const glues = [
   ["keras", "keras.js"],
   ["vision", "vision.js"],
-  ["export", "export.js"],
+  ["convert", "convert.js"],
 ];
 const editions = (binary) => ["files", "models"].map((edition) => `${binary}-${edition}`);
 glues.push(...["simd", "relaxed", "threads", "webgpu"].flatMap(editions).map((name) => [name, "striate.js"]));

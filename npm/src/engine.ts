@@ -1,5 +1,5 @@
 import type { HostOptions } from "./begin.js";
-import { buildFunctional, buildSequential, loadKeras, shapesOf } from "./building.js";
+import { buildFunctional, buildSequential, loadLayers, shapesOf } from "./building.js";
 import { aborted, failure, throwIfAborted } from "./errors.js";
 import type { Loaded } from "./held.js";
 import type { NetHandle } from "./host.js";
@@ -141,11 +141,20 @@ export class Engine extends EventTarget {
    * const net = await engine.loadModel("/models/digits.keras");
    * ```
    *
+   * So can the network of a graph, which is what {@link Engine.load} reads: ONNX, TFLite, or a TensorFlow.js graph model. Its
+   * operations become layers and its learned constants their weights; images are channels last, and the batch may be of any
+   * size. `outputs` cuts it where a head of one's own is to go on:
+   *
+   * ```ts
+   * const base = await engine.loadModel("/models/mobilenet.onnx", { outputs: ["features"] });
+   * await base.setTrainable(false);
+   * ```
+   *
    * What reads these files is fetched when it is first needed. Layers of one's own have no meaning here:
    * {@link LoadModelOptions.customLayers} says what stands for them.
    */
   loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
-    return loadKeras(this, source, options);
+    return loadLayers(this, source, options);
   }
 
   /**

@@ -87,24 +87,34 @@ export function weightParts(weights: ModelFiles["weights"]): Uint8Array[] {
 /** The kinds of TensorFlow.js models: what only the other kind has, and who reads that. */
 const KINDS = {
   graph: { others: "model_config", advice: "a TFJS layers model; engine.loadModel() reads it" },
-  layers: { others: "node", advice: "a TFJS graph model: engine.load() reads it" },
+  layers: { others: "node", advice: "a TFJS graph model: engine.load() and engine.loadModel() read it" },
 };
 
-/** The weight files that the `model.json` of a model of this kind names, in order. */
-export function manifest(json: Uint8Array, name: string, kind: keyof typeof KINDS): string[] {
-  type Json = { modelTopology?: { [key: string]: unknown }; weightsManifest?: { paths?: unknown[] }[] };
-  let parsed: Json;
+/** A `model.json`, as far as it is looked at here. */
+type ModelJson = { modelTopology?: { [key: string]: unknown }; weightsManifest?: { paths?: unknown[] }[] };
+
+function parsed(json: Uint8Array, name: string): ModelJson {
   try {
-    parsed = JSON.parse(new TextDecoder().decode(json));
+    return JSON.parse(new TextDecoder().decode(json));
   } catch (cause) {
     throw failure("invalid", `${name} is not valid JSON (cut off?): ${(cause as Error).message}`, { cause });
   }
+}
+
+/** Which kind of TensorFlow.js model this `model.json` is. */
+export function kindOf(json: Uint8Array, name: string): keyof typeof KINDS {
+  return parsed(json, name)?.modelTopology?.[KINDS.layers.others] ? "graph" : "layers";
+}
+
+/** The weight files that the `model.json` of a model of this kind names, in order. */
+export function manifest(json: Uint8Array, name: string, kind: keyof typeof KINDS): string[] {
+  const { modelTopology, weightsManifest } = parsed(json, name) ?? {};
   const { others, advice } = KINDS[kind];
-  if (parsed?.modelTopology?.[others]) throw failure("unsupported", `${name} is ${advice}`);
-  if (!parsed?.modelTopology || !Array.isArray(parsed.weightsManifest)) {
+  if (modelTopology?.[others]) throw failure("unsupported", `${name} is ${advice}`);
+  if (!modelTopology || !Array.isArray(weightsManifest)) {
     throw failure("invalid", `${name} is JSON, but not a TFJS ${kind} model (no modelTopology or weightsManifest)`);
   }
-  const paths = parsed.weightsManifest.flatMap((group) => group?.paths ?? []);
+  const paths = weightsManifest.flatMap((group) => group?.paths ?? []);
   if (!paths.every((path) => typeof path === "string")) {
     throw failure("invalid", `${name}: the weightsManifest's paths are not strings`);
   }

@@ -1,5 +1,6 @@
 import { transfer } from "comlink";
 import { type Begun, begin, beginBeside, type HostOptions } from "./begin.js";
+import { Converter } from "./convert.js";
 import { type ErrorFields, failure, fieldsOf } from "./errors.js";
 import { joinWeights } from "./files.js";
 import { BITMAP, close, type Frame, PixelReader } from "./image.js";
@@ -8,7 +9,6 @@ import { KerasFiles } from "./keras/host.js";
 import type { KerasBytes } from "./keras/source.js";
 import type { CustomLayer, LoadedWeights, LoadWeightsOptions, SaveFormat, StandIn } from "./keras/types.js";
 import type { Json } from "./layers/arguments.js";
-import { OnnxFiles } from "./onnx.js";
 import type { Sent } from "./predict.js";
 import { type Plan, tensorOf } from "./tasks/input.js";
 import { type Batches, BatchList, Loader, type Round } from "./training/loader.js";
@@ -98,7 +98,7 @@ export class Host {
   #loaders = new Map<number, Loader>();
   #augmenters = new Map<number, WasmAugmenter>();
   #keras: KerasFiles | undefined;
-  #onnx: OnnxFiles | undefined;
+  #converter: Converter | undefined;
   #nextId = 1;
   #losses = 0;
   #pixels = new PixelReader();
@@ -139,6 +139,21 @@ export class Host {
         if (!isTrap(error)) net.free();
         throw error;
       }
+    });
+  }
+
+  /** Builds the network of a model file as layers, with its weights. */
+  raise(
+    format: ModelFormat,
+    model: Uint8Array,
+    weights: Uint8Array[],
+    importing: Importing,
+    seed: number,
+  ): Promise<Reply<ModelHandle>> {
+    return this.#reply(async () => {
+      this.#converter ??= new Converter(this.#options.assets);
+      const builder = await this.#builder();
+      return this.#keep(await this.#converter.raise(format, model, weights, importing, seed, builder));
     });
   }
 
@@ -238,8 +253,8 @@ export class Host {
     return this.#reply(async () => {
       const model = await this.#synced(id);
       if (format === "onnx") {
-        this.#onnx ??= new OnnxFiles(this.#options.assets);
-        return [{ name: "model.onnx", data: await this.#onnx.write(model) }];
+        this.#converter ??= new Converter(this.#options.assets);
+        return [{ name: "model.onnx", data: await this.#converter.write(model) }];
       }
       this.#keras ??= new KerasFiles(this.#options.assets);
       return this.#keras.save(model, format);

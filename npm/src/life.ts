@@ -1,10 +1,10 @@
 import { proxy, type Remote, releaseProxy, transfer, wrap } from "comlink";
 import type { HostOptions } from "./begin.js";
 import { errorFrom, failure } from "./errors.js";
-import type { Host, NetHandle, Reply } from "./host.js";
+import type { Host, ModelHandle, NetHandle, Reply } from "./host.js";
 import type { Frame } from "./image.js";
 import type { KerasBytes } from "./keras/source.js";
-import type { CustomLayer } from "./keras/types.js";
+import type { CustomLayer, LoadModelOptions } from "./keras/types.js";
 import type { Model } from "./models.js";
 import type { Column, Samples } from "./training/samples.js";
 import type { EngineInfo, LoadOptions, OnProgress, TensorData } from "./types.js";
@@ -91,14 +91,24 @@ export class Life {
   }
 
   /** Hands a model over. */
-  load(
-    { format, model, weights, owned }: Model,
-    { outputs, inputShapes, onProgress }: LoadOptions,
-  ): Promise<NetHandle> {
-    if (this.#worker && owned)
-      transfer(weights, [...new Set([model, ...weights].map((part) => part.buffer as ArrayBuffer))]);
+  load(file: Model, { outputs, inputShapes, onProgress }: LoadOptions): Promise<NetHandle> {
+    const { format, model, weights } = this.#handed(file);
     const options = { outputs, inputShapes };
     return this.call((host) => host.load(format, model, weights, options, this.#callback(onProgress)));
+  }
+
+  /** Hands a model over that becomes layers. */
+  raise(file: Model, { outputs, inputShapes }: LoadModelOptions, seed: number): Promise<ModelHandle> {
+    const { format, model, weights } = this.#handed(file);
+    return this.call((host) => host.raise(format, model, weights, { outputs, inputShapes }, seed));
+  }
+
+  /** To a worker go a model's own buffers, if striate may give them away. */
+  #handed(file: Model): Model {
+    const { model, weights, owned } = file;
+    if (this.#worker && owned)
+      transfer(weights, [...new Set([model, ...weights].map((part) => part.buffer as ArrayBuffer))]);
+    return file;
   }
 
   /** Opens one of Keras' files. */

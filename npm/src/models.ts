@@ -17,7 +17,7 @@ import {
 } from "./files.js";
 import type { LoadOptions, ModelFiles, ModelFormat, ModelSource } from "./types.js";
 
-/** A model's bytes, ready for the importer. */
+/** The bytes of a model file, ready for the importer. */
 export interface Model {
   format: ModelFormat;
   /** `model.json`, or the TFLite or ONNX file. */

@@ -38,7 +38,7 @@ const MAX_PIECES: usize = 1 << 12;
 /// Most bytes of all constants that no file contains (fills, bands), unless the caller allows more.
 const MAX_SYNTHETIC_BYTES: usize = 64 << 20;
 /// Most elements that folding constants at import may write.
-#[cfg(any(feature = "onnx", feature = "export"))]
+#[cfg(any(feature = "onnx", feature = "convert"))]
 const MAX_FOLDING: usize = 1 << 24;
 
 /// A number under both guesses.
@@ -63,7 +63,7 @@ pub(super) struct Lowering {
 impl Lowering {
     /// For formats whose constants are computed by nodes: operations on constants alone are evaluated at once. `allowed`
     /// bytes may go into constants that the file does not contain.
-    #[cfg(any(feature = "onnx", feature = "export"))]
+    #[cfg(any(feature = "onnx", feature = "convert"))]
     pub fn folding(allowed: Option<usize>) -> Self {
         Lowering { folding: Some(MAX_FOLDING), allowed, ..Lowering::default() }
     }

@@ -13,15 +13,17 @@ pub mod keras;
 mod lower;
 // What only writes compiles the reader too, and the linker leaves it out.
 #[cfg_attr(not(feature = "onnx"), allow(dead_code))]
-#[cfg(any(feature = "onnx", feature = "export"))]
+#[cfg(any(feature = "onnx", feature = "convert"))]
 pub mod onnx;
 #[cfg(all(feature = "keras", not(target_arch = "wasm32")))]
 pub mod pytorch;
+mod raise;
 pub mod safetensors;
 pub mod tfjs;
 pub mod tflite;
 
 pub use inspect::{Declared, Inspection, Refusal, inspect};
+pub use raise::{Raised, raise};
 
 use std::collections::BTreeMap;
 

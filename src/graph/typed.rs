@@ -20,7 +20,7 @@ const GUESSES: [[usize; 2]; 2] = [[1, 2], [256, 320]];
 impl Graph {
     /// Types of all values for two guesses of the dimensions that are open among these of the inputs: what differs between
     /// the two depends on them.
-    #[cfg_attr(not(any(feature = "onnx", feature = "export")), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "onnx", feature = "convert")), allow(dead_code))]
     pub(crate) fn guessed_types(&self, inputs: &[Vec<Option<usize>>]) -> Result<[Types; 2]> {
         let guess = |guess: usize| {
             let dim = |(axis, d): (usize, &Option<usize>)| d.unwrap_or(GUESSES[(axis > 0) as usize][guess]);

@@ -1,5 +1,5 @@
-//! Models of layers as ONNX files. A module of its own on the web (the feature `export`), fetched when a page first saves one:
-//! the engine's binaries have no room for it.
+//! Models of layers as ONNX files. In a module of its own on the web (the feature `convert`), fetched when a page first
+//! needs it: the engine's binaries have no room for it.
 
 use serde_json::Value as Json;
 use wasm_bindgen::prelude::*;

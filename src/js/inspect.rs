@@ -18,7 +18,7 @@ pub fn inspect(
     input_shapes: Option<String>,
 ) -> Result<JsValue, JsValue> {
     let look = || {
-        let input_shapes = super::runtime::shapes(input_shapes)?;
+        let input_shapes = super::reading::shapes(input_shapes)?;
         let format = match format {
             "tfjs" => Format::TfjsJson,
             "tflite" => Format::Tflite,

@@ -9,7 +9,7 @@ mod augment;
 mod convert;
 #[cfg(feature = "files")]
 mod declared;
-#[cfg(feature = "export")]
+#[cfg(feature = "convert")]
 mod export;
 #[cfg(feature = "files")]
 mod inspect;
@@ -24,6 +24,10 @@ mod pool;
 mod probe;
 #[cfg(any(feature = "files", feature = "models"))]
 mod promise;
+#[cfg(feature = "convert")]
+mod raised;
+#[cfg(any(feature = "files", feature = "convert"))]
+mod reading;
 #[cfg(any(feature = "files", feature = "models"))]
 mod report;
 #[cfg(any(feature = "files", feature = "models"))]

@@ -58,23 +58,14 @@ impl Runtime {
     }
 }
 
-#[cfg(feature = "files")]
-pub(super) use files::shapes;
-
 /// Model files.
 #[cfg(feature = "files")]
 mod files {
-    use std::collections::BTreeMap;
-
     use js_sys::Uint8Array;
     use wasm_bindgen::prelude::*;
 
-    use super::super::{Net, convert};
+    use super::super::{Net, convert, reading};
     use super::Runtime;
-    use crate::error::{Error, Result};
-    #[cfg(feature = "onnx")]
-    use crate::formats::onnx;
-    use crate::formats::{ImportOptions, tfjs, tflite};
 
     #[wasm_bindgen]
     impl Runtime {
@@ -88,45 +79,8 @@ mod files {
             outputs: Option<Vec<String>>,
             input_shapes: Option<String>,
         ) -> Result<Net, JsValue> {
-            let import = || {
-                let input_shapes = shapes(input_shapes)?;
-                self.import(format, model, weights, ImportOptions { outputs, input_shapes, ..ImportOptions::default() })
-            };
-            import().map_err(|e| convert::error(&e))
-        }
-    }
-
-    impl Runtime {
-        fn import(&self, format: &str, model: Vec<u8>, weights: &Uint8Array, options: ImportOptions) -> Result<Net> {
-            if format != "onnx" && !options.input_shapes.is_empty() {
-                return Err(Error::invalid("`inputShapes` are for ONNX; other formats' open dimensions stay open"));
-            }
-            let imported = match format {
-                "tfjs" => tfjs::import(&model, &weights.to_vec(), &options)?,
-                "tflite" => tflite::import(&model, &options)?,
-                #[cfg(feature = "onnx")]
-                "onnx" => onnx::import(&model, &options)?,
-                _ => {
-                    return Err(Error::unsupported(format!(
-                        "models of format {format}; there is tfjs, tflite and onnx"
-                    )));
-                }
-            };
-            Net::new(imported.graph, self.device.clone())
-        }
-    }
-
-    /// Dimensions by name, of JSON if there is any.
-    pub fn shapes(json: Option<String>) -> Result<BTreeMap<String, Vec<usize>>> {
-        let Some(json) = json else { return Ok(BTreeMap::new()) };
-        let size = |size: &serde_json::Value| size.as_u64().and_then(|size| usize::try_from(size).ok());
-        let shape = |(name, sizes): (String, serde_json::Value)| {
-            let sizes = sizes.as_array().and_then(|sizes| sizes.iter().map(size).collect());
-            Ok((name.clone(), sizes.ok_or_else(|| Error::invalid("a shape is a list of whole numbers").at(name))?))
-        };
-        match convert::parse(&json)? {
-            serde_json::Value::Object(map) => map.into_iter().map(shape).collect(),
-            _ => Err(Error::invalid("`inputShapes` are lists of whole numbers by the inputs' names")),
+            let imported = reading::import(format, model, weights, outputs, input_shapes);
+            imported.and_then(|it| Net::new(it.graph, self.device.clone())).map_err(|e| convert::error(&e))
         }
     }
 }

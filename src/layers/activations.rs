@@ -91,6 +91,11 @@ impl Activation {
         }
     }
 
+    /// Keras' name of a function, if it has one.
+    pub(crate) fn of(function: Unary) -> Option<&'static str> {
+        UNARY.iter().find(|(_, f)| *f == function).map(|(name, _)| *name)
+    }
+
     /// ReLU, the usual one.
     pub fn relu() -> Activation {
         Activation::Unary("relu", Unary::Relu)

@@ -17,6 +17,9 @@
 //! a number; `{"tensor": [...], "shape": [...]}` a constant of floats in row-major order, without a `shape` a vector.
 //! At most [`MAX_STEPS`] steps.
 //!
+//! Functions that were made of a model file may have weights: `"weights": [{ "name": "value", "shape": [32], "trainable": true }]`
+//! in the configuration, and `{"weight": 0}` where a step takes the first of them.
+//!
 //! The operations and their arguments (defaults in brackets; axes may be negative, and exclude nothing: the batch is axis
 //! 0) are listed in [`super::lambda_ops`].
 
@@ -24,9 +27,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::arguments::{Argument, Arguments, wrong};
 use super::lambda_ops::{self, Operand};
-use super::{Layer, Scope};
+use super::{Initializer, Layer, Scope, WeightSpec};
 use crate::error::{Error, Result};
-use crate::graph::ValueId;
+use crate::graph::{Dims, ValueId};
 use crate::tensor::Tensor;
 
 /// Steps of one function, at most.
@@ -41,6 +44,19 @@ pub enum Ref {
     Number(f32),
     /// A constant.
     Tensor(Tensor),
+    /// A weight, by its place among the function's.
+    Weight(usize),
+}
+
+/// A weight of a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learned {
+    /// Its role.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Training changes it.
+    pub trainable: bool,
 }
 
 /// One call.
@@ -63,12 +79,17 @@ pub struct Lambda {
     pub steps: Vec<Step>,
     /// What it returns.
     pub outputs: Vec<Ref>,
+    /// Its weights; functions of JavaScript have none.
+    pub weights: Vec<Learned>,
 }
 
 impl Argument for Ref {
     fn read(json: &Json) -> Result<Self> {
         if let Some(number) = json.get("number") {
             return f32::read(number).map(Ref::Number);
+        }
+        if let Some(index) = json.get("weight") {
+            return usize::read(index).map(Ref::Weight);
         }
         if let Some(values) = json.get("tensor") {
             let values = Vec::<f32>::read(values)?;
@@ -86,11 +107,27 @@ impl Argument for Ref {
         match self {
             Ref::Value(index) => json!(index),
             Ref::Number(number) => json!({"number": number.write()}),
+            Ref::Weight(index) => json!({"weight": index}),
             Ref::Tensor(tensor) => {
                 let values: Json = tensor.as_f32().unwrap_or_default().iter().map(f32::write).collect();
                 json!({"tensor": values, "shape": **tensor.shape()})
             }
         }
+    }
+}
+
+impl Argument for Learned {
+    fn read(json: &Json) -> Result<Self> {
+        let (Some(name), Some(shape)) = (json.get("name"), json.get("shape")) else {
+            return wrong("a weight: {\"name\": ..., \"shape\": [...]}", json);
+        };
+        let shape = crate::shape::Shape::checked(Vec::<usize>::read(shape)?)?.to_vec();
+        let trainable = json.get("trainable").and_then(Json::as_bool).unwrap_or(true);
+        Ok(Learned { name: String::read(name)?, shape, trainable })
+    }
+
+    fn write(&self) -> Json {
+        json!({"name": self.name, "shape": self.shape, "trainable": self.trainable})
     }
 }
 
@@ -116,7 +153,8 @@ impl Lambda {
             return Err(Error::unsupported("a Lambda layer of Python code cannot be read: its `steps` are missing"));
         };
         let inputs = arguments.optional("inputs", 1)?;
-        Ok(Lambda { inputs, steps, outputs: arguments.required("outputs")? })
+        let weights = arguments.optional("weights", Vec::new())?;
+        Ok(Lambda { inputs, steps, outputs: arguments.required("outputs")?, weights })
     }
 }
 
@@ -130,6 +168,9 @@ impl Layer for Lambda {
         map.insert("inputs".into(), self.inputs.into());
         map.insert("steps".into(), self.steps.iter().map(Step::write).collect());
         map.insert("outputs".into(), self.outputs.iter().map(Ref::write).collect());
+        if !self.weights.is_empty() {
+            map.insert("weights".into(), self.weights.write());
+        }
         map
     }
 
@@ -137,9 +178,15 @@ impl Layer for Lambda {
         if self.steps.len() > MAX_STEPS {
             return Err(Error::mismatch("the function is too long", format!("{MAX_STEPS} steps"), self.steps.len()));
         }
-        let known = |refs: &[Ref], count: usize| match refs.iter().find(|r| matches!(r, Ref::Value(i) if *i >= count)) {
-            Some(Ref::Value(i)) => Err(Error::mismatch("there is no such value yet", format!("less than {count}"), i)),
-            _ => Ok(()),
+        let known = |refs: &[Ref], count: usize| {
+            let stray = refs.iter().find_map(|r| match *r {
+                Ref::Value(i) if i >= count => Some((i, count)),
+                Ref::Weight(i) if i >= self.weights.len() => Some((i, self.weights.len())),
+                _ => None,
+            });
+            stray.map_or(Ok(()), |(i, count)| {
+                Err(Error::mismatch("there is no such value yet", format!("less than {count}"), i))
+            })
         };
         for (i, step) in self.steps.iter().enumerate() {
             known(&step.inputs, self.inputs + i).map_err(|e| at(i, step, e))?;
@@ -148,6 +195,14 @@ impl Layer for Lambda {
             return Err(Error::mismatch("the function returns nothing", "an output or more", 0));
         }
         known(&self.outputs, self.inputs + self.steps.len())
+    }
+
+    fn weights(&self, _: &[Dims]) -> Result<Vec<WeightSpec>> {
+        let spec = |w: &Learned| WeightSpec {
+            trainable: w.trainable,
+            ..WeightSpec::new(&w.name, w.shape.clone(), &Initializer::Zeros)
+        };
+        Ok(self.weights.iter().map(spec).collect())
     }
 
     fn lower(&self, scope: &mut Scope, inputs: &[ValueId]) -> Result<Vec<ValueId>> {
@@ -159,6 +214,7 @@ impl Layer for Lambda {
             Ref::Value(i) => values.get(*i).map(|&v| Operand::Value(v)).ok_or_else(|| Error::invalid("no such value")),
             Ref::Number(number) => Ok(Operand::Number(*number)),
             Ref::Tensor(tensor) => Ok(Operand::Value(scope.constant(tensor.clone()))),
+            Ref::Weight(i) => scope.weight(&self.weights[*i].name).map(Operand::Value),
         };
         for (i, step) in self.steps.iter().enumerate() {
             let operands = step.inputs.iter().map(|r| operand(&values, r, scope)).collect::<Result<Vec<_>>>()?;

@@ -5,7 +5,7 @@
 //! | `add` `subtract` `multiply` `divide` `maximum` `minimum` `pow` `squaredDifference` `floorDiv` `mod` | |
 //! | `equal` `notEqual` `less` `lessEqual` `greater` `greaterEqual`, as floats 0 and 1; of those `logicalAnd` `logicalOr` `logicalNot` | |
 //! | `where`: condition (0 or 1), value where it is 1, value where it is 0 | |
-//! | `neg` `abs` `sign` `exp` `log` `sqrt` `rsqrt` `square` `reciprocal` `floor` `ceil` `round` | |
+//! | `neg` `abs` `sign` `exp` `log` `sqrt` `rsqrt` `square` `reciprocal` `erf` `floor` `ceil` `round` | |
 //! | Keras' activations by name: `relu` `leaky_relu` `gelu` ... | |
 //! | `leakyRelu` `elu` | `alpha` (0.2, 1) |
 //! | `clip` | `min`, `max` |
@@ -106,6 +106,7 @@ const UNARY: &[(&str, Unary)] = &[
     ("rsqrt", Unary::Rsqrt),
     ("square", Unary::Square),
     ("reciprocal", Unary::Reciprocal),
+    ("erf", Unary::Erf),
     ("floor", Unary::Floor),
     ("ceil", Unary::Ceil),
     ("round", Unary::Round),
@@ -121,6 +122,16 @@ const REDUCE: &[(&str, ReduceKind)] = &[
 
 fn find<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
     table.iter().find(|(known, _)| *known == name).map(|&(_, value)| value)
+}
+
+/// The operation of arithmetic or a comparison, if there is one.
+pub(crate) fn operation_of_binary(kind: BinaryKind) -> Option<&'static str> {
+    BINARY.iter().find(|(_, known)| *known == kind).map(|(name, _)| *name)
+}
+
+/// The operation of a function without attributes, if there is one.
+pub(crate) fn operation_of_unary(function: Unary) -> Option<&'static str> {
+    UNARY.iter().find(|(_, known)| *known == function).map(|(name, _)| *name)
 }
 
 /// A step under construction.

@@ -68,7 +68,8 @@ pub use convolutional::to_fully_convolutional;
 pub use dense::Dense;
 pub use depthwise::{DepthwiseConv, DepthwiseConv1D, DepthwiseConv2D, SeparableConv, SeparableConv1D, SeparableConv2D};
 pub use initializers::{Distribution, Fan, GLOROT_UNIFORM, Initializer, Random};
-pub use lambda::{Lambda, Ref, Step};
+pub use lambda::{Lambda, Learned, Ref, Step};
+pub(crate) use lambda_ops::{operation_of_binary, operation_of_unary};
 pub use merging::{Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract};
 pub use model::{Lowered, Model, ModelBuilder, ModelKind, Row, Summary, Sym, Weight};
 pub use noise::{
@@ -83,6 +84,7 @@ pub use pooling::{
     GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D, MaxPooling, MaxPooling1D, MaxPooling2D, MaxPooling3D,
 };
 pub use rbf::RBF;
+pub(crate) use resizing::resize_coordinates;
 pub use resizing::{CenterCrop, Resize, Resizing, UpSampling1D, UpSampling2D, UpSampling3D};
 pub use scope::{Mode, Scope};
 pub use shaping::{Flatten, Identity, Permute, RepeatVector, Reshape};
@@ -136,7 +138,7 @@ impl WeightSpec {
 }
 
 /// One layer.
-pub trait Layer: fmt::Debug + Send + Sync {
+pub trait Layer: Send + Sync {
     /// Keras' class name.
     fn class(&self) -> &'static str;
 
@@ -165,6 +167,13 @@ pub trait Layer: fmt::Debug + Send + Sync {
     /// The model, to change which of its layers are trained.
     fn model_mut(&mut self) -> Option<&mut Model> {
         None
+    }
+}
+
+/// The class alone: every layer's own `Debug`, reached through the trait, was KB of wasm.
+impl fmt::Debug for dyn Layer {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.class())
     }
 }
 

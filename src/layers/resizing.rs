@@ -249,13 +249,36 @@ impl Layer for CenterCrop {
 }
 
 keras_layer! {
-    /// `tf.image.resize` as a layer: `size` is `[height, width]`.
+    /// `tf.image.resize` as a layer: `size` is `[height, width]`. `coordinates` are ONNX' conventions; TensorFlow 2 has
+    /// `half_pixel`, TensorFlow 1 the other two.
     Resize {
         size: [usize; 2],
         ---
         method: String = "bilinear".to_string(),
         antialias: bool = false,
         preserve_aspect_ratio: bool = false,
+        coordinates: String = "half_pixel".to_string(),
+    }
+}
+
+/// The conventions that [`Resize`] knows.
+const COORDINATES: [(&str, Coordinates); 3] = [
+    ("half_pixel", Coordinates::HalfPixel),
+    ("align_corners", Coordinates::AlignCorners),
+    ("asymmetric", Coordinates::Asymmetric),
+];
+
+/// The name of a convention that [`Resize`] knows.
+pub(crate) fn resize_coordinates(coordinates: Coordinates) -> Option<&'static str> {
+    COORDINATES.iter().find(|(_, known)| *known == coordinates).map(|(name, _)| *name)
+}
+
+impl Resize {
+    fn coordinates(&self) -> Result<Coordinates> {
+        let found = COORDINATES.iter().find(|(name, _)| *name == self.coordinates);
+        found.map(|(_, known)| *known).ok_or_else(|| {
+            Error::mismatch("no such `coordinates`", "half_pixel, align_corners or asymmetric", &self.coordinates)
+        })
     }
 }
 
@@ -270,6 +293,7 @@ impl Layer for Resize {
 
     fn check(&self) -> Result<()> {
         positive("size", &self.size)?;
+        self.coordinates()?;
         ResizeMode::tensorflow(&self.method, self.antialias).map(|_| ())
     }
 
@@ -283,7 +307,11 @@ impl Layer for Resize {
             let scale = scale(0).min(scale(1));
             size = image.map(|n| ((scale * n as f32).round_ties_even() as usize).max(1));
         }
-        let mode = ResizeMode::tensorflow(&self.method, self.antialias)?;
-        Ok(vec![scope.add(resize(ResizeSize::Fixed(size), mode), &[x])?])
+        let coordinates = self.coordinates()?;
+        let mode = match ResizeMode::tensorflow(&self.method, self.antialias)? {
+            ResizeMode::Nearest(_) => ResizeMode::Nearest(NearestRounding::of(coordinates)),
+            mode => mode,
+        };
+        Ok(vec![scope.add(ResizeOp { size: ResizeSize::Fixed(size), mode, coordinates }, &[x])?])
     }
 }

@@ -38,6 +38,13 @@ pub enum NearestRounding {
     HalfDown,
 }
 
+impl NearestRounding {
+    /// TensorFlow's rounding with these coordinates.
+    pub fn of(coordinates: Coordinates) -> Self {
+        if coordinates == Coordinates::Asymmetric { NearestRounding::Floor } else { NearestRounding::HalfUp }
+    }
+}
+
 /// Interpolation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ResizeMode {

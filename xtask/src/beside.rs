@@ -22,7 +22,7 @@ pub const MODULES: [Beside; 3] = [
     // What is around networks: neither an engine nor its kernels.
     Beside { name: "vision", max_bytes: 150_000, build: feature },
     // Writes ONNX files: layers and graphs, and neither an engine nor its kernels.
-    Beside { name: "export", max_bytes: 450_000, build: feature },
+    Beside { name: "convert", max_bytes: 750_000, build: feature },
 ];
 
 impl Beside {

@@ -161,8 +161,8 @@ impl Flavour {
     /// Cargo features for tests, lints and development: all that the flavour can have.
     pub fn features(self) -> &'static str {
         match self {
-            Flavour::Threads => "cpu,webgpu,onnx,models,vision,export,threads",
-            _ => "cpu,webgpu,onnx,models,vision,export",
+            Flavour::Threads => "cpu,webgpu,onnx,models,vision,convert,threads",
+            _ => "cpu,webgpu,onnx,models,vision,convert",
         }
     }
 
@@ -220,7 +220,7 @@ impl Profile {
     }
 }
 
-/// `build [--release|--dev] [simd|relaxed|threads|webgpu|keras|vision|export]...`
+/// `build [--release|--dev] [simd|relaxed|threads|webgpu|keras|vision|convert]...`
 pub fn task(arguments: &[String]) -> Result {
     let mut profile = Profile::Release;
     let (mut flavours, mut modules) = (Vec::new(), Vec::new());

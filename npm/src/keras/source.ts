@@ -11,12 +11,14 @@ import {
   isJson,
   joinWeights,
   jsonBytes,
+  kindOf,
   manifest,
   namesOf,
   refusePage,
   weightParts,
 } from "../files.js";
-import type { FetchOptions, ModelFiles, ModelSource } from "../types.js";
+import { type Model as GraphFile, recognise } from "../models.js";
+import type { FetchOptions, ModelSource } from "../types.js";
 
 /** One of Keras' files. */
 export interface KerasBytes {
@@ -37,31 +39,50 @@ export async function withKeras<T>(
   use: (file: KerasBytes) => Promise<T>,
 ): Promise<T> {
   const download = new Download(options);
-  const file = await readKeras(source, options, download);
+  const file = await read(source, options, download, false);
+  return download.use(() => use(file as KerasBytes));
+}
+
+/** As {@link withKeras}, also of files of graphs: TensorFlow.js, TFLite and ONNX. */
+export async function withLayers<T>(
+  source: ModelSource,
+  options: FetchOptions,
+  use: (file: KerasBytes | GraphFile) => Promise<T>,
+): Promise<T> {
+  const download = new Download(options);
+  const file = await read(source, options, download, true);
   return download.use(() => use(file));
 }
 
-async function readKeras(source: ModelSource, { signal }: FetchOptions, download: Download): Promise<KerasBytes> {
+async function read(
+  source: ModelSource,
+  { signal }: FetchOptions,
+  download: Download,
+  graphs: boolean,
+): Promise<KerasBytes | GraphFile> {
   throwIfAborted(signal, "loading");
   if (typeof source === "string" || source instanceof URL) {
     const url = absolute(source);
     const first = await download.first(url);
-    if (!isJson(headOf(first))) return whole(first, url.href, true);
-    const shards = beside(url, manifest(first, url.href, "layers"));
-    return { name: url.href, json: first, bytes: joinWeights(await download.others(shards)), owned: true };
+    if (!isJson(headOf(first))) return whole(first, url.href, true, graphs);
+    const kind = graphs ? kindOf(first, url.href) : "layers";
+    const shards = await download.others(beside(url, manifest(first, url.href, kind)));
+    return tfjs(kind, first, shards, url.href, true);
   }
   const bytes = asBytes(source);
   if (bytes) {
     await download.check(bytes, "the buffer", true);
-    return whole(bytes, "the buffer", false);
+    return whole(bytes, "the buffer", false, graphs);
   }
-  if (source instanceof Blob) return picked([source], download);
+  if (source instanceof Blob) return picked([source], download, graphs);
   if (typeof source === "object" && source !== null) {
     if ("json" in source && "weights" in source) {
       download.refuseSums();
-      return inMemory(source as ModelFiles);
+      const json = jsonBytes(source.json);
+      const kind = graphs && isJson(headOf(json)) ? kindOf(json, "json") : "layers";
+      return tfjs(kind, json, weightParts(source.weights), "model.json", false);
     }
-    if (Symbol.iterator in source) return picked([...(source as Iterable<File>)], download);
+    if (Symbol.iterator in source) return picked([...(source as Iterable<File>)], download, graphs);
   }
   throw failure("invalid", "a file is given as a URL, an ArrayBuffer, Files, or { json, weights }", {
     received: described(source),
@@ -69,12 +90,12 @@ async function readKeras(source: ModelSource, { signal }: FetchOptions, download
 }
 
 /** Files that the user chose. */
-async function picked(files: Blob[], download: Download): Promise<KerasBytes> {
+async function picked(files: Blob[], download: Download, graphs: boolean): Promise<KerasBytes | GraphFile> {
   const names = namesOf(files);
   const main = files.length === 1 ? 0 : names.findIndex((name) => /\.json$/i.test(name));
   const file = files[main];
   if (!file) {
-    throw failure("invalid", "several files are a TensorFlow.js layers model: its model.json is missing", {
+    throw failure("invalid", "several files are a TensorFlow.js model: its model.json is missing", {
       expected: "model.json",
       received: names.join(", ") || "no files",
     });
@@ -82,22 +103,30 @@ async function picked(files: Blob[], download: Download): Promise<KerasBytes> {
   const first = await content(file);
   const name = names[main] || "the file";
   await download.check(first, names[main] ?? "", true);
-  if (!isJson(headOf(first))) return whole(first, name, true);
-  const shards = await chosen(files, manifest(first, name, "layers"), name, download);
-  return { name, json: first, bytes: joinWeights(shards), owned: true };
+  if (!isJson(headOf(first))) return whole(first, name, true, graphs);
+  const kind = graphs ? kindOf(first, name) : "layers";
+  return tfjs(kind, first, await chosen(files, manifest(first, name, kind), name, download), name, true);
 }
 
-function inMemory({ json, weights }: ModelFiles): KerasBytes {
-  const parts = weightParts(weights);
-  return { name: "model.json", json: jsonBytes(json), bytes: joinWeights(parts), owned: false };
+/** A TensorFlow.js model. */
+function tfjs(
+  kind: "graph" | "layers",
+  json: Uint8Array,
+  shards: Uint8Array[],
+  name: string,
+  owned: boolean,
+): KerasBytes | GraphFile {
+  if (kind === "graph") return { format: "tfjs", model: json, weights: shards, owned };
+  return { name, json, bytes: joinWeights(shards), owned };
 }
 
 /** A file that is complete in itself. */
-function whole(bytes: Uint8Array, name: string, owned: boolean): KerasBytes {
+function whole(bytes: Uint8Array, name: string, owned: boolean, graphs: boolean): KerasBytes | GraphFile {
   const head = headOf(bytes);
   if (isJson(head)) {
     throw failure("invalid", `${name} is a model.json without its weights: pass { json, weights }, or its URL`);
   }
   refusePage(head, name);
-  return { name, bytes, owned };
+  const format = graphs ? recognise(bytes) : undefined;
+  return format ? { format, model: bytes, weights: [], owned } : { name, bytes, owned };
 }

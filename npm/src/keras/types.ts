@@ -1,6 +1,6 @@
 import type { Json } from "../layers/arguments.js";
 import type { Layer } from "../layers/tensor.js";
-import type { FetchOptions } from "../types.js";
+import type { FetchOptions, LoadOptions } from "../types.js";
 
 /**
  * What stands for layers that Keras does not have: by class name, a function from the layer's arguments (as the file spells
@@ -16,7 +16,7 @@ import type { FetchOptions } from "../types.js";
 export type CustomLayers = { [className: string]: (config: { [argument: string]: Json }) => Layer };
 
 /** Options of {@link Engine.loadModel}. */
-export interface LoadModelOptions extends FetchOptions {
+export interface LoadModelOptions extends FetchOptions, Pick<LoadOptions, "outputs" | "inputShapes"> {
   /** What stands for layers that Keras does not have. */
   customLayers?: CustomLayers;
   /** Decides random numbers of training. Default: a random one. */
@@ -45,7 +45,7 @@ export interface LoadedWeights {
 /**
  * Formats of {@link Model.save}: `"keras"` is what Keras 3 opens, `"weights.h5"` its weights alone, `"tfjs"` a TensorFlow.js
  * layers model, `"safetensors"` the weights by name with the network beside them; {@link Engine.loadModel} reads all of these but
- * `"weights.h5"`, {@link Model.loadWeights} all. `"onnx"` is for other runtimes, and {@link Engine.load} reads it.
+ * `"weights.h5"`, {@link Model.loadWeights} all. `"onnx"` is for other runtimes; both {@link Engine.load} and {@link Engine.loadModel} read it.
  */
 export type SaveFormat = "keras" | "weights.h5" | "safetensors" | "tfjs" | "onnx";
 
