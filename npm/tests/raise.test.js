@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
-import { input, layers, striate } from "../dist/index.js";
+import { input, layers, optimizers, striate } from "../dist/index.js";
 import { convModel, worst } from "./models.js";
 
 const engine = await striate({ worker: false });
@@ -61,28 +61,32 @@ test("published networks: TFLite and a graph of TensorFlow.js", async () => {
     weights: [(await vendor("posenet/posenet.bin")).buffer],
   };
   const outputs = ["MobilenetV1/MobilenetV1/Conv2d_13_pointwise/Relu6"];
-  const base = await both(posenet, [1, 97, 97, 3], { outputs });
+  const base = await both(posenet, [1, 385, 385, 3], { outputs });
   assert.equal(classes(base).DepthwiseConv2D, 13);
   assert.deepEqual(base.outputs[0].shape.slice(0, 1), [null]);
 
   // A head of one's own on the frozen base: bright pictures from dark ones.
   await base.setTrainable(false);
-  const image = input({ shape: [97, 97, 3] });
+  const image = input({ shape: [385, 385, 3] });
   const features = layers.globalAveragePooling2d().apply(base.apply(image));
   const scores = layers.dense({ units: 2, activation: "softmax", name: "scores" }).apply(features);
   const model = await engine.model({ inputs: image, outputs: scores, seed: 3 });
   const frozen = model.weights.find(({ name }) => name.endsWith("/kernel"));
   assert.equal(frozen.trainable, false);
   const before = (await model.getWeight(frozen.name)).data;
-  const count = 8;
-  const size = 97 * 97 * 3;
+  const count = 4;
+  const size = 385 * 385 * 3;
   const x = Float32Array.from(
     { length: count * size },
     (_, i) => Math.sin(i) / 4 + (Math.floor(i / size) % 2 ? 0.6 : -0.6),
   );
   const y = Int32Array.from({ length: count }, (_, i) => i % 2);
-  await model.compile({ optimizer: "adam", loss: "sparseCategoricalCrossentropy", metrics: ["accuracy"] });
-  await model.fit({ x, y }, { epochs: 12, batchSize: 4 });
+  await model.compile({
+    optimizer: optimizers.adam({ learningRate: 0.001 }),
+    loss: "sparseCategoricalCrossentropy",
+    metrics: ["accuracy"],
+  });
+  await model.fit({ x, y }, { epochs: 10, batchSize: 4 });
   const { accuracy } = await model.evaluate({ x, y });
   assert.equal(accuracy, 1);
   assert.deepEqual((await model.getWeight(frozen.name)).data, before, "what is frozen stays");
@@ -116,7 +120,7 @@ test("an ONNX file of a network that was trained here can be trained on", async 
     await model.predict({ data: x, shape: [16, 12, 12, 3] }),
     await again.predict({ data: x, shape: [16, 12, 12, 3] }),
   ];
-  assert.deepEqual(b[0].data, a[0].data);
+  assert.ok(worst(b[0].data, a[0].data) < 1e-6);
 });
 
 test("what no layer can be trained for is an error that names the node, and the engine goes on", async () => {
@@ -130,9 +134,9 @@ test("what no layer can be trained for is an error that names the node, and the 
     assert.ok(error.layer);
     return true;
   });
-  await assert.rejects(engine.loadModel(new Uint8Array([8, 7, 18, 3, 97, 98])), { name: "StriateError" });
+  await assert.rejects(engine.loadModel(new Uint8Array([8, 7, 18, 3, 97, 98])), { code: "invalid" });
   const { json, weights } = convModel();
-  await assert.rejects(engine.loadModel({ json, weights: [weights[0]] }), { code: "invalid" });
+  await assert.rejects(engine.loadModel({ json, weights: [weights[0]] }), { code: "shape-mismatch" });
   const model = await engine.loadModel({ json, weights });
   assert.equal(model.layers.length, 2);
 });
