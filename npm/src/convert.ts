@@ -1,5 +1,5 @@
-// Between model files and layers: models as ONNX files, graphs as models. A module of its own does it, fetched when a page
-// first needs it.
+// Between model files and layers: models as ONNX files, graphs as models, and classifiers without dense layers. A module of
+// its own does it, fetched when a page first needs it.
 
 import { failure, fieldsOf } from "./errors.js";
 import { joinWeights } from "./files.js";
@@ -9,15 +9,16 @@ import { isTrap } from "./traps.js";
 import type { ModelFormat } from "./types.js";
 import type { ModelsRuntime, WasmModel } from "./wasm.js";
 
-/** A model on its way into a file. */
-interface OnnxWriter {
+/** A model on its way into something else. */
+interface ModelCopy {
   setWeight(name: string, values: Float32Array): void;
-  write(name: string, channelsFirst: boolean): Uint8Array<ArrayBuffer>;
+  toOnnx(name: string, channelsFirst: boolean): Uint8Array<ArrayBuffer>;
+  toFullyConvolutional(): Layered;
   free(): void;
 }
 
-/** The network of a model file as layers. */
-interface Raised {
+/** A network on its way to the engine. */
+interface Layered {
   json(): string;
   /** Names of the weights. */
   names(): string[];
@@ -28,15 +29,17 @@ interface Raised {
 /** What wasm-bindgen exports. */
 interface ConvertModule {
   default(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
-  OnnxWriter: new (json: string) => OnnxWriter;
-  /** `inputShapes` are dimensions by name, as JSON. */
-  Raised: new (
-    format: string,
-    model: Uint8Array,
-    weights: Uint8Array,
-    outputs: string[] | undefined,
-    inputShapes: string | undefined,
-  ) => Raised;
+  ModelCopy: new (json: string) => ModelCopy;
+  Layered: {
+    /** `inputShapes` are dimensions by name, as JSON. */
+    ofGraph(
+      format: string,
+      model: Uint8Array,
+      weights: Uint8Array,
+      outputs: string[] | undefined,
+      inputShapes: string | undefined,
+    ): Layered;
+  };
 }
 
 // Written out for bundlers, as in `wasm.ts`.
@@ -45,7 +48,7 @@ const BESIDE: Files = {
   binary: new URL("./wasm/convert/convert_bg.wasm", import.meta.url),
 };
 
-/** Writes models as ONNX, and makes models of graphs. */
+/** Writes models as ONNX, makes models of graphs, and classifiers convolutional. */
 export class Converter {
   readonly #files: Files;
   #module: Promise<ConvertModule> | undefined;
@@ -58,19 +61,17 @@ export class Converter {
 
   /** The ONNX file of a model with its weights. */
   write(model: WasmModel): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#work("an ONNX file was written", ({ OnnxWriter }) => {
-      const { json, summary, weights } = JSON.parse(model.describe());
-      const writer = new OnnxWriter(JSON.stringify(json));
-      try {
-        for (const { name } of weights) writer.setWeight(name, model.weight(name));
-        return writer.write(summary.name, false);
-      } finally {
-        writer.free();
-      }
-    });
+    return this.#copied(model, "an ONNX file was written", (copy, name) => copy.toOnnx(name, false));
   }
 
-  /** The network of a model file, built of layers, with its weights. */
+  /** A classifier without dense layers. */
+  async convolutional(model: WasmModel, builder: ModelsRuntime): Promise<WasmModel> {
+    const { seed } = JSON.parse(model.describe()).json;
+    const what = "a model was made convolutional";
+    return build(await this.#copied(model, what, (copy) => copy.toFullyConvolutional()), seed, builder);
+  }
+
+  /** The network of a graph's file, built of layers, with its weights. */
   async raise(
     format: ModelFormat,
     model: Uint8Array,
@@ -80,22 +81,24 @@ export class Converter {
     builder: ModelsRuntime,
   ): Promise<WasmModel> {
     const shapes = inputShapes && JSON.stringify(inputShapes);
-    const raised = await this.#work(
-      "a model file was read",
-      ({ Raised }) => new Raised(format, model, joinWeights(weights), outputs, shapes),
+    const layered = await this.#work("a model file was read", ({ Layered }) =>
+      Layered.ofGraph(format, model, joinWeights(weights), outputs, shapes),
     );
-    try {
-      const built = builder.build(JSON.stringify({ ...JSON.parse(raised.json()), seed }));
+    return build(layered, seed, builder);
+  }
+
+  /** Works with a copy of a model. */
+  #copied<T>(model: WasmModel, what: string, work: (copy: ModelCopy, name: string) => T): Promise<T> {
+    const { json, summary, weights } = JSON.parse(model.describe());
+    return this.#work(what, ({ ModelCopy }) => {
+      const copy = new ModelCopy(JSON.stringify(json));
       try {
-        for (const [place, name] of raised.names().entries()) built.setWeight(name, raised.weight(place));
-        return built;
-      } catch (error) {
-        if (!isTrap(error)) built.free();
-        throw error;
+        for (const { name } of weights) copy.setWeight(name, model.weight(name));
+        return work(copy, summary.name);
+      } finally {
+        copy.free();
       }
-    } finally {
-      raised.free();
-    }
+    });
   }
 
   /** Works with the module. One that fails to load, or breaks, is loaded again next time. */
@@ -115,5 +118,21 @@ export class Converter {
       this.#module = undefined;
       throw failure("resource", `out of memory while ${what} (${thrown.message})`);
     }
+  }
+}
+
+/** Builds a network in the engine, with its weights. */
+function build(layered: Layered, seed: number | undefined, builder: ModelsRuntime): WasmModel {
+  try {
+    const built = builder.build(JSON.stringify({ ...JSON.parse(layered.json()), seed }));
+    try {
+      for (const [place, name] of layered.names().entries()) built.setWeight(name, layered.weight(place));
+      return built;
+    } catch (error) {
+      if (!isTrap(error)) built.free();
+      throw error;
+    }
+  } finally {
+    layered.free();
   }
 }

@@ -206,7 +206,10 @@ export class Host {
 
   /** A classifier without dense layers. */
   convolutional(id: number): Promise<Reply<ModelHandle>> {
-    return this.#reply(async () => this.#keep((await this.#synced(id)).toFullyConvolutional()));
+    return this.#reply(async () => {
+      this.#converter ??= new Converter(this.#options.assets);
+      return this.#keep(await this.#converter.convolutional(await this.#synced(id), await this.#builder()));
+    });
   }
 
   /** What a layer of a model gives, and the gradient of a score by it. */

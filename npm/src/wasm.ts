@@ -55,7 +55,6 @@ export interface WasmModel {
   setTrainable(layer: string, trainable: boolean): void;
   /** Takes over the weights of the model that is nested under this path. */
   adopt(path: string, nested: WasmModel): void;
-  toFullyConvolutional(): WasmModel;
   /** Ready for training, by Keras' arguments as JSON. */
   compile(json: string): void;
   /** The logs so far if `read`; else nothing is waited for. */

@@ -7,10 +7,10 @@
 mod augment;
 #[cfg(any(feature = "files", feature = "models"))]
 mod convert;
+#[cfg(feature = "convert")]
+mod converter;
 #[cfg(feature = "files")]
 mod declared;
-#[cfg(feature = "convert")]
-mod export;
 #[cfg(feature = "files")]
 mod inspect;
 #[cfg(feature = "models")]
@@ -24,8 +24,6 @@ mod pool;
 mod probe;
 #[cfg(any(feature = "files", feature = "models"))]
 mod promise;
-#[cfg(feature = "convert")]
-mod raised;
 #[cfg(any(feature = "files", feature = "convert"))]
 mod reading;
 #[cfg(any(feature = "files", feature = "models"))]

@@ -12,7 +12,7 @@ use super::promise::Turns;
 use super::report::costs;
 use crate::error::{Error, Result};
 use crate::graph::Dims;
-use crate::layers::{Model, Row, Summary, to_fully_convolutional};
+use crate::layers::{Model, Row, Summary};
 use crate::session::{Device, Session};
 use crate::tensor::{DType, Tensor};
 use crate::train::{Trainer, attribution};
@@ -177,12 +177,6 @@ impl BuiltModel {
             })?;
             values.into_iter().try_for_each(|(name, value)| state.set_weight(&name, value))
         })
-    }
-
-    /// The same classifier without dense layers, for images of any size.
-    #[wasm_bindgen(js_name = toFullyConvolutional)]
-    pub fn to_fully_convolutional(&self) -> Result<BuiltModel, JsValue> {
-        self.with(|state| Ok(BuiltModel::new(to_fully_convolutional(state.model()?)?, state.device.clone())))
     }
 
     /// What it costs and where its layers run (`Report`).
