@@ -1,28 +1,16 @@
-// Between model files and layers: models as ONNX files, graphs as models, and classifiers without dense layers. A module of
-// its own does it, fetched when a page first needs it.
+// What models become: ONNX files, classifiers without dense layers. A module of its own does it, fetched when a page first
+// needs it.
 
 import { failure, fieldsOf } from "./errors.js";
-import { joinWeights } from "./files.js";
-import type { Importing } from "./host.js";
 import { type Files, start } from "./start.js";
 import { isTrap } from "./traps.js";
-import type { ModelFormat } from "./types.js";
-import type { ModelsRuntime, WasmModel } from "./wasm.js";
+import type { ModelsRuntime, WasmLayered, WasmModel } from "./wasm.js";
 
 /** A model on its way into something else. */
 interface ModelCopy {
   setWeight(name: string, values: Float32Array): void;
   toOnnx(name: string, channelsFirst: boolean): Uint8Array<ArrayBuffer>;
-  toFullyConvolutional(): Layered;
-  free(): void;
-}
-
-/** A network on its way to the engine. */
-interface Layered {
-  json(): string;
-  /** Names of the weights. */
-  names(): string[];
-  weight(place: number): Float32Array;
+  toFullyConvolutional(): WasmLayered;
   free(): void;
 }
 
@@ -30,16 +18,6 @@ interface Layered {
 interface ConvertModule {
   default(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
   ModelCopy: new (json: string) => ModelCopy;
-  Layered: {
-    /** `inputShapes` are dimensions by name, as JSON. */
-    ofGraph(
-      format: string,
-      model: Uint8Array,
-      weights: Uint8Array,
-      outputs: string[] | undefined,
-      inputShapes: string | undefined,
-    ): Layered;
-  };
 }
 
 // Written out for bundlers, as in `wasm.ts`.
@@ -48,7 +26,7 @@ const BESIDE: Files = {
   binary: new URL("./wasm/convert/convert_bg.wasm", import.meta.url),
 };
 
-/** Writes models as ONNX, makes models of graphs, and classifiers convolutional. */
+/** Writes models as ONNX, and makes classifiers convolutional. */
 export class Converter {
   readonly #files: Files;
   #module: Promise<ConvertModule> | undefined;
@@ -69,22 +47,6 @@ export class Converter {
     const { seed } = JSON.parse(model.describe()).json;
     const what = "a model was made convolutional";
     return build(await this.#copied(model, what, (copy) => copy.toFullyConvolutional()), seed, builder);
-  }
-
-  /** The network of a graph's file, built of layers, with its weights. */
-  async raise(
-    format: ModelFormat,
-    model: Uint8Array,
-    weights: Uint8Array[],
-    { outputs, inputShapes }: Importing,
-    seed: number,
-    builder: ModelsRuntime,
-  ): Promise<WasmModel> {
-    const shapes = inputShapes && JSON.stringify(inputShapes);
-    const layered = await this.#work("a model file was read", ({ Layered }) =>
-      Layered.ofGraph(format, model, joinWeights(weights), outputs, shapes),
-    );
-    return build(layered, seed, builder);
   }
 
   /** Works with a copy of a model. */
@@ -121,8 +83,8 @@ export class Converter {
   }
 }
 
-/** Builds a network in the engine, with its weights. */
-function build(layered: Layered, seed: number | undefined, builder: ModelsRuntime): WasmModel {
+/** Builds a network in the engine, with its weights, and lets go of what brought it. */
+export function build(layered: WasmLayered, seed: number | undefined, builder: ModelsRuntime): WasmModel {
   try {
     const built = builder.build(JSON.stringify({ ...JSON.parse(layered.json()), seed }));
     try {

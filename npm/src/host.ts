@@ -1,6 +1,6 @@
 import { transfer } from "comlink";
 import { type Begun, begin, beginBeside, type HostOptions } from "./begin.js";
-import { Converter } from "./convert.js";
+import { build, Converter } from "./convert.js";
 import { type ErrorFields, failure, fieldsOf } from "./errors.js";
 import { joinWeights } from "./files.js";
 import { BITMAP, close, type Frame, PixelReader } from "./image.js";
@@ -147,13 +147,15 @@ export class Host {
     format: ModelFormat,
     model: Uint8Array,
     weights: Uint8Array[],
-    importing: Importing,
+    { outputs, inputShapes }: Importing,
     seed: number,
   ): Promise<Reply<ModelHandle>> {
     return this.#reply(async () => {
-      this.#converter ??= new Converter(this.#options.assets);
+      const { Layered } = (await this.#side("files")).wasm;
+      if (!Layered) throw failure("internal", "the binary for files makes no layers");
       const builder = await this.#builder();
-      return this.#keep(await this.#converter.raise(format, model, weights, importing, seed, builder));
+      const shapes = inputShapes && JSON.stringify(inputShapes);
+      return this.#keep(build(Layered.ofGraph(format, model, joinWeights(weights), outputs, shapes), seed, builder));
     });
   }
 

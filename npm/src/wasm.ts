@@ -124,6 +124,15 @@ export interface WasmAugmenter {
   free(): void;
 }
 
+/** A network as layers, on its way to the edition that builds models. */
+export interface WasmLayered {
+  json(): string;
+  /** Names of the weights. */
+  names(): string[];
+  weight(place: number): Float32Array;
+  free(): void;
+}
+
 /** The module that wasm-bindgen writes. */
 export interface Wasm<E extends Edition = Edition> {
   default(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
@@ -135,6 +144,16 @@ export interface Wasm<E extends Edition = Edition> {
   Augmenter?: new (
     json: string,
   ) => WasmAugmenter;
+  /** Likewise: makes layers of graphs. Arguments as of {@link FilesRuntime.load}. */
+  Layered?: {
+    ofGraph(
+      format: string,
+      model: Uint8Array,
+      weights: Uint8Array,
+      outputs: string[] | undefined,
+      inputShapes: string | undefined,
+    ): WasmLayered;
+  };
   /** Likewise. `model` is the `model.json`, TFLite or ONNX file; `inputShapes` are dimensions by name, as JSON. */
   inspect?(format: string, model: Uint8Array, outputs: string[] | undefined, inputShapes: string | undefined): Looked;
   Runtime: {

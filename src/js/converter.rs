@@ -1,16 +1,13 @@
-//! Between models of layers and files: ONNX written, graphs as layers, classifiers without dense layers. A module of its own on
-//! the web (the feature `convert`), fetched when a page first needs it: the engine's binaries have no room for it.
+//! Models of layers become something else: ONNX files, classifiers without dense layers. A module of its own on the web (the
+//! feature `convert`), fetched when a page first needs it: the engine's binaries have no room for it.
 
-use std::sync::Arc;
-
-use js_sys::{Float32Array, Uint8Array};
 use serde_json::Value as Json;
 use wasm_bindgen::prelude::*;
 
-use super::{plain, reading};
+use super::Layered;
+use super::plain;
 use crate::error::{Error, Result};
 use crate::formats::onnx::{ExportOptions, export};
-use crate::formats::raise;
 use crate::layers::{Model, to_fully_convolutional};
 use crate::tensor::Tensor;
 
@@ -62,48 +59,8 @@ impl ModelCopy {
         let layered = to_fully_convolutional(&self.model).and_then(|model| {
             let value = |name: &str| Ok((name.to_string(), model.weight(name)?));
             let weights = model.weights().iter().map(|weight| value(&weight.name)).collect::<Result<_>>()?;
-            Ok(Layered { json: Json::Object(model.to_json()), weights })
+            Ok(Layered { json: Json::Object(model.to_json()).to_string(), weights })
         });
         js(layered)
-    }
-}
-
-/// A network on its way to the edition that builds and trains models: JSON, and weights by name.
-#[wasm_bindgen]
-pub struct Layered {
-    json: Json,
-    weights: Vec<(String, Arc<Tensor>)>,
-}
-
-#[wasm_bindgen]
-impl Layered {
-    /// The network of a graph's file; arguments as of `Runtime::load`.
-    #[wasm_bindgen(js_name = ofGraph)]
-    pub fn of_graph(
-        format: &str,
-        model: Vec<u8>,
-        weights: &Uint8Array,
-        outputs: Option<Vec<String>>,
-        input_shapes: Option<String>,
-    ) -> std::result::Result<Layered, JsValue> {
-        let imported = reading::import(format, model, weights, outputs, input_shapes);
-        let raised = js(imported.and_then(|imported| raise(&imported.graph, "imported")))?;
-        Ok(Layered { json: raised.json, weights: raised.weights })
-    }
-
-    /// The model without its weights, as JSON.
-    pub fn json(&self) -> String {
-        self.json.to_string()
-    }
-
-    /// The weights' names.
-    pub fn names(&self) -> Vec<String> {
-        self.weights.iter().map(|(name, _)| name.clone()).collect()
-    }
-
-    /// The values of a weight, by its place among the names.
-    pub fn weight(&self, place: usize) -> std::result::Result<Float32Array, JsValue> {
-        let tensor = self.weights.get(place).ok_or_else(|| Error::invalid("there is no such weight"));
-        js(tensor.and_then(|(_, tensor)| tensor.as_f32()).map(Float32Array::from))
     }
 }

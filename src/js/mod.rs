@@ -13,6 +13,8 @@ mod converter;
 mod declared;
 #[cfg(feature = "files")]
 mod inspect;
+#[cfg(any(feature = "files", feature = "convert"))]
+mod layered;
 #[cfg(feature = "models")]
 mod model;
 #[cfg(feature = "files")]
@@ -24,7 +26,7 @@ mod pool;
 mod probe;
 #[cfg(any(feature = "files", feature = "models"))]
 mod promise;
-#[cfg(any(feature = "files", feature = "convert"))]
+#[cfg(feature = "files")]
 mod reading;
 #[cfg(any(feature = "files", feature = "models"))]
 mod report;
@@ -41,6 +43,8 @@ use wasm_bindgen::prelude::*;
 
 #[cfg(feature = "files")]
 pub use augment::Augmenter;
+#[cfg(any(feature = "files", feature = "convert"))]
+pub use layered::Layered;
 #[cfg(feature = "models")]
 pub use model::BuiltModel;
 #[cfg(feature = "files")]

@@ -6,7 +6,7 @@ use js_sys::Uint8Array;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-#[cfg(any(feature = "onnx", feature = "convert"))]
+#[cfg(feature = "onnx")]
 use crate::formats::onnx;
 use crate::formats::{ImportOptions, Imported, tfjs, tflite};
 
@@ -26,7 +26,7 @@ pub fn import(
     match format {
         "tfjs" => tfjs::import(&model, &weights.to_vec(), &options),
         "tflite" => tflite::import(&model, &options),
-        #[cfg(any(feature = "onnx", feature = "convert"))]
+        #[cfg(feature = "onnx")]
         "onnx" => onnx::import(&model, &options),
         _ => Err(Error::unsupported(format!("models of format {format}; there is tfjs, tflite and onnx"))),
     }

@@ -21,8 +21,8 @@ pub const MODULES: [Beside; 3] = [
     Beside { name: keras::NAME, max_bytes: 400_000, build: |_, toolchain, profile| keras::build(toolchain, profile) },
     // What is around networks: neither an engine nor its kernels.
     Beside { name: "vision", max_bytes: 150_000, build: feature },
-    // Writes ONNX files: layers and graphs, and neither an engine nor its kernels.
-    Beside { name: "convert", max_bytes: 750_000, build: feature },
+    // Makes ONNX files and convolutional classifiers of models: layers and graphs, and neither an engine nor its kernels.
+    Beside { name: "convert", max_bytes: 450_000, build: feature },
 ];
 
 impl Beside {

@@ -150,9 +150,7 @@ impl Flavour {
 
     fn wasm_opt_features(self) -> &'static [&'static str] {
         match self {
-            Flavour::Simd => &[],
-            // No feature, but 1.3 KB that the models edition needs, for 40 s.
-            Flavour::WebGpu => &["--converge"],
+            Flavour::Simd | Flavour::WebGpu => &[],
             Flavour::Relaxed => &["--enable-relaxed-simd"],
             Flavour::Threads => &["--enable-relaxed-simd", "--enable-threads"],
         }
@@ -264,18 +262,27 @@ fn build_parts(profile: Profile, flavours: &[Flavour], modules: &[Beside]) -> Re
     let toolchain = Toolchain::need()?;
     let names = flavours.iter().map(|flavour| flavour.name()).chain(modules.iter().map(|module| module.name));
     println!("build: {} ...", names.collect::<Vec<_>>().join(", "));
+    let beside = |modules: &[Beside]| modules.iter().map(|m| m.build(&toolchain, profile)).collect::<Result<Vec<_>>>();
     // Fat link-time optimisation and wasm-opt keep one core busy each: build side by side.
     let results: Vec<Result<Vec<String>>> = std::thread::scope(|scope| {
         let builds = flavours.iter().map(|&flavour| {
-            let toolchain = &toolchain;
+            let (toolchain, beside) = (&toolchain, &beside);
             scope.spawn(move || {
                 let [files, models] = flavour.binaries();
-                match profile {
-                    Profile::Dev => Ok(vec![binary(toolchain, profile, files, &[files, models])?]),
+                let mut lines = match profile {
+                    Profile::Dev => vec![binary(toolchain, profile, files, &[files, models])?],
                     Profile::Release => {
-                        [files, models].map(|b| binary(toolchain, profile, b, &[b])).into_iter().collect()
+                        vec![
+                            binary(toolchain, profile, files, &[files])?,
+                            binary(toolchain, profile, models, &[models])?,
+                        ]
                     }
+                };
+                // Modules and this flavour share a folder, and what cargo leaves there has one name.
+                if flavour == Flavour::Simd {
+                    lines.extend(beside(modules)?);
                 }
+                Ok(lines)
             })
         });
         let builds: Vec<_> = builds.collect();
@@ -286,8 +293,8 @@ fn build_parts(profile: Profile, flavours: &[Flavour], modules: &[Beside]) -> Re
             println!("{line}");
         }
     }
-    for module in modules {
-        println!("{}", module.build(&toolchain, profile)?);
+    if !flavours.contains(&Flavour::Simd) {
+        println!("{}", beside(modules)?.join("\n"));
     }
     package()
 }

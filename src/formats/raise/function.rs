@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
-
-use super::{Raiser, number, object, sizes, varies};
+use super::json::Json;
+use super::{Raiser, varies};
 use crate::error::{Error, Result};
 use crate::graph::{Node, ValueId};
 use crate::tensor::{DType, Data, Tensor};
@@ -28,14 +27,18 @@ impl Function {
 
     /// Adds a step; what it gives. All inputs must be known by now.
     pub fn step(&mut self, op: &str, operands: &[Json], args: &[(&str, Json)]) -> Json {
-        self.steps.push(object(&[("op", op.into()), ("inputs", json!(operands)), ("args", object(args))]));
+        self.steps.push(Json::object(&[
+            ("op", op.into()),
+            ("inputs", Json::list(operands.iter().cloned())),
+            ("args", Json::object(args)),
+        ]));
         (self.inputs.len() + self.steps.len() - 1).into()
     }
 
     /// A weight, as an operand.
     pub fn weight(&mut self, value: Arc<Tensor>, trainable: bool) -> Json {
         self.weights.push((value, trainable));
-        object(&[("weight", (self.weights.len() - 1).into())])
+        Json::object(&[("weight", (self.weights.len() - 1).into())])
     }
 }
 
@@ -45,7 +48,7 @@ impl Raiser<'_> {
         let graph = self.graph;
         let layers = values.iter().filter(|&&v| varies(graph, v)).map(|&v| self.layer_of(v));
         let mut f = Function::of(layers.collect::<Result<_>>()?);
-        let mut place = 0;
+        let mut place = 0usize;
         let mut operands = Vec::with_capacity(values.len());
         for &value in values {
             operands.push(match self.constant(value).cloned() {
@@ -76,7 +79,7 @@ impl Raiser<'_> {
         };
         let values = floats.as_f32()?;
         if let ([x], true) = (values, tensor.shape().rank() <= rank) {
-            return Ok(object(&[("number", number(*x))]));
+            return Ok(Json::object(&[("number", Json::number(*x))]));
         }
         if tensor.dtype() != DType::F32 {
             return Err(Error::unsupported(format!("a constant of {} in a function", tensor.kind())));
@@ -85,28 +88,25 @@ impl Raiser<'_> {
         if trained || values.len() > MAX_LITERAL {
             return Ok(f.weight(floats, trained));
         }
-        let values: Json = values.iter().map(|&x| number(x)).collect();
-        Ok(object(&[("tensor", values), ("shape", sizes(tensor.shape()))]))
+        let values = Json::list(values.iter().map(|&x| Json::number(x)));
+        Ok(Json::object(&[("tensor", values), ("shape", Json::sizes(tensor.shape()))]))
     }
 
     /// Adds the layer of a function that gives `result`.
     pub(super) fn function(&mut self, name: &str, f: Function, result: Json) -> String {
         let weight = |(i, (tensor, trainable)): (usize, &(Arc<Tensor>, bool))| {
-            object(&[
-                ("name", weight_name(i).into()),
-                ("shape", sizes(tensor.shape())),
+            Json::object(&[
+                ("name", weight_name(i).as_str().into()),
+                ("shape", Json::sizes(tensor.shape())),
                 ("trainable", (*trainable).into()),
             ])
         };
-        let mut config = vec![
-            ("inputs", f.inputs.len().into()),
-            ("steps", Json::Array(f.steps)),
-            ("outputs", Json::Array(vec![result])),
-        ];
+        let mut config =
+            vec![("inputs", f.inputs.len().into()), ("steps", Json::list(f.steps)), ("outputs", Json::list([result]))];
         if !f.weights.is_empty() {
-            config.push(("weights", f.weights.iter().enumerate().map(weight).collect()));
+            config.push(("weights", Json::list(f.weights.iter().enumerate().map(weight))));
         }
-        let layer = self.layer_on(name, "Lambda", object(&config), &f.inputs);
+        let layer = self.layer_on(name, "Lambda", Json::object(&config), &f.inputs);
         for (i, (tensor, _)) in f.weights.into_iter().enumerate() {
             self.weight(&layer, &weight_name(i), tensor);
         }

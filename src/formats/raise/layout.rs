@@ -1,9 +1,8 @@
 //! What only moves elements.
 
-use serde_json::{Value as Json, json};
-
+use super::json::Json;
 use super::pointwise::mixes;
-use super::{Raiser, number, sizes, varies};
+use super::{Raiser, pairs, varies};
 use crate::error::{Error, Result};
 use crate::graph::Node;
 use crate::ops::{Pad, PadMode, Reshape, ReshapeDim, Slice};
@@ -17,17 +16,21 @@ pub(super) fn permutation(op: &Reshape) -> Option<Vec<usize>> {
     sorted.into_iter().eq(0..perm.len()).then_some(perm)
 }
 
+fn whole(list: &[isize]) -> Json {
+    Json::list(list.iter().map(|&n| n.into()))
+}
+
 impl Raiser<'_> {
     pub(super) fn concat(&mut self, node: &Node, axis: isize) -> Result<()> {
         if self.shape(node.outputs[0]).axis(axis)? == 0 {
             return Err(mixes());
         }
         if node.inputs.iter().all(|&v| varies(self.graph, v)) {
-            let layer = self.layer(&node.name, "Concatenate", &[("axis", json!(axis))], &node.inputs)?;
+            let layer = self.layer(&node.name, "Concatenate", &[("axis", axis.into())], &node.inputs)?;
             self.gives(node.outputs[0], layer, &node.inputs, false);
             return Ok(());
         }
-        self.simple(node, "concatenate", &[("axis", json!(axis))])
+        self.simple(node, "concatenate", &[("axis", axis.into())])
     }
 
     pub(super) fn slice(&mut self, node: &Node, op: &Slice) -> Result<()> {
@@ -39,11 +42,15 @@ impl Raiser<'_> {
             if axis == 0 && !whole {
                 return Err(mixes());
             }
-            start.push(if whole { Json::Null } else { json!(range.start) });
-            end.push(if whole { Json::Null } else { json!(range.end) });
+            start.push(if whole { Json::null() } else { range.start.into() });
+            end.push(if whole { Json::null() } else { range.end.into() });
             step.push(Json::from(range.step));
         }
-        self.simple(node, "slice", &[("start", start.into()), ("end", end.into()), ("step", step.into())])
+        self.simple(
+            node,
+            "slice",
+            &[("start", Json::list(start)), ("end", Json::list(end)), ("step", Json::list(step))],
+        )
     }
 
     pub(super) fn pad(&mut self, node: &Node, op: &Pad) -> Result<()> {
@@ -51,7 +58,7 @@ impl Raiser<'_> {
             return Err(mixes());
         }
         if let ([_, rows, columns, [0, 0]], PadMode::Constant(0.0)) = (&op.pads[..], &op.mode) {
-            let padding = [("padding", [rows, columns].iter().map(|pair| sizes(&pair[..])).collect())];
+            let padding = [("padding", pairs(&[*rows, *columns]))];
             let layer = self.layer(&node.name, "ZeroPadding2D", &padding, &node.inputs)?;
             self.gives(node.outputs[0], layer, &node.inputs, false);
             return Ok(());
@@ -62,9 +69,9 @@ impl Raiser<'_> {
             PadMode::Symmetric => "symmetric",
             PadMode::Edge => "edge",
         };
-        let mut args = vec![("padding", op.pads.iter().map(|pair| sizes(pair)).collect()), ("mode", mode.into())];
+        let mut args = vec![("padding", pairs(&op.pads)), ("mode", mode.into())];
         if let PadMode::Constant(value) = op.mode {
-            args.push(("value", number(value)));
+            args.push(("value", Json::number(value)));
         }
         self.simple(node, "pad", &args)
     }
@@ -95,8 +102,8 @@ impl Raiser<'_> {
         let rank = (self.shape(x).rank(), target.len());
         let (class, config) = match &target[1..] {
             _ if rank.1 == 2 && rank.0 > 2 => ("Flatten", vec![]),
-            rest if !rest.contains(&0) => ("Reshape", vec![("target_shape", json!(rest))]),
-            _ => return self.simple(node, "reshape", &[("shape", json!(target))]),
+            rest if !rest.contains(&0) => ("Reshape", vec![("target_shape", whole(rest))]),
+            _ => return self.simple(node, "reshape", &[("shape", whole(&target))]),
         };
         let layer = self.layer(&node.name, class, &config, &[x])?;
         self.gives(y, layer, &[x], false);
@@ -107,7 +114,7 @@ impl Raiser<'_> {
         if perm.first() != Some(&0) {
             return Err(mixes());
         }
-        let layer = self.layer(&node.name, "Permute", &[("dims", sizes(&perm[1..]))], &node.inputs)?;
+        let layer = self.layer(&node.name, "Permute", &[("dims", Json::sizes(&perm[1..]))], &node.inputs)?;
         self.gives(node.outputs[0], layer, &node.inputs, false);
         Ok(())
     }
@@ -118,14 +125,14 @@ impl Raiser<'_> {
             return Err(mixes());
         }
         let Some(indices) = self.constant(places) else {
-            return self.simple(node, "gather", &[("axis", json!(axis))]);
+            return self.simple(node, "gather", &[("axis", axis.into())]);
         };
         if indices.shape().rank() != 1 {
             return Err(Error::unsupported("a choice by a table of indices"));
         }
-        let indices = json!(indices.as_i32()?);
+        let indices = Json::list(indices.as_i32()?.iter().map(|&i| Json::from(i as isize)));
         let (mut f, operands) = self.operands(&[x])?;
-        let y = f.step("gather", &operands, &[("axis", json!(axis)), ("indices", indices)]);
+        let y = f.step("gather", &operands, &[("axis", axis.into()), ("indices", indices)]);
         self.finish(node, f, y);
         Ok(())
     }

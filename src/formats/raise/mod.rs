@@ -12,6 +12,7 @@
 //! The first axis is the batch throughout: a file for one picture at a time becomes a network for any number.
 
 mod function;
+mod json;
 mod layout;
 mod pointwise;
 mod resize;
@@ -20,9 +21,8 @@ mod windows;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json, json};
-
 use self::function::Function;
+use self::json::Json;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Input, Node, NodeId, Source, Types, ValueId};
 use crate::layers::{Activation, Model};
@@ -33,8 +33,8 @@ use crate::tensor::{DType, Tensor};
 /// A network as layers.
 #[derive(Clone, Debug)]
 pub struct Raised {
-    /// What [`Model::from_json`] reads.
-    pub json: Json,
+    /// What [`Model::from_json`] reads, as text.
+    pub json: String,
     /// The weights' values by name (`layer/role`).
     pub weights: Vec<(String, Arc<Tensor>)>,
 }
@@ -42,7 +42,8 @@ pub struct Raised {
 impl Raised {
     /// The model, with its weights.
     pub fn model(&self) -> Result<Model> {
-        let mut model = Model::from_json(&self.json, false)?;
+        let json = serde_json::from_str(&self.json).map_err(|e| Error::invalid(e.to_string()))?;
+        let mut model = Model::from_json(&json, false)?;
         for (name, value) in &self.weights {
             model.set_weight(name, Arc::clone(value))?;
         }
@@ -81,14 +82,14 @@ pub fn raise(graph: &Graph, name: &str) -> Result<Raised> {
         made.ok_or_else(|| Error::unsupported("an output that does not depend on the inputs").at(&output.name))
     });
     let outputs = outputs.collect::<Result<Vec<_>>>()?;
-    let json = object(&[
+    let json = Json::object(&[
         ("class", "Functional".into()),
         ("name", name.into()),
-        ("layers", Json::Array(raiser.layers)),
-        ("inputs", json!(inputs)),
-        ("outputs", json!(outputs)),
+        ("layers", Json::list(raiser.layers)),
+        ("inputs", Json::names(&inputs)),
+        ("outputs", Json::names(&outputs)),
     ]);
-    Ok(Raised { json, weights: raiser.weights })
+    Ok(Raised { json: json.into_text(), weights: raiser.weights })
 }
 
 /// Layers under construction.
@@ -116,18 +117,8 @@ struct Tail {
     end: ValueId,
 }
 
-fn object(fields: &[(&str, Json)]) -> Json {
-    Json::Object(fields.iter().map(|(name, value)| (name.to_string(), value.clone())).collect::<Map<_, _>>())
-}
-
-fn sizes(list: &[usize]) -> Json {
-    list.iter().map(|&n| Json::from(n)).collect()
-}
-
-/// JSON has no infinity: it becomes a number that is one again as float32.
-fn number(x: f32) -> Json {
-    let x = x as f64;
-    Json::from(if x.is_finite() { x } else { 1e39_f64.copysign(x) })
+fn pairs(list: &[[usize; 2]]) -> Json {
+    Json::list(list.iter().map(|pair| Json::sizes(pair)))
 }
 
 fn unsupported(node: &Node) -> Error {
@@ -151,11 +142,12 @@ impl Raiser<'_> {
                     self.made[node.outputs[0].index()] = Some(name.clone());
                 }
             }
-            let config = [("batch_shape", json!(dims)), ("dtype", input.dtype.name().into())];
-            self.layers.push(object(&[
+            let config =
+                [("batch_shape", Json::list(dims.into_iter().map(Json::from))), ("dtype", input.dtype.name().into())];
+            self.layers.push(Json::object(&[
                 ("name", name.as_str().into()),
                 ("class", "InputLayer".into()),
-                ("config", object(&config)),
+                ("config", Json::object(&config)),
             ]));
             self.made[input.value.index()] = Some(name.clone());
             name
@@ -238,16 +230,16 @@ impl Raiser<'_> {
     /// Adds a layer that gives a value.
     fn layer(&mut self, name: &str, class: &str, config: &[(&str, Json)], inbound: &[ValueId]) -> Result<String> {
         let inbound = inbound.iter().map(|&value| self.layer_of(value)).collect::<Result<Vec<_>>>()?;
-        Ok(self.layer_on(name, class, object(config), &inbound))
+        Ok(self.layer_on(name, class, Json::object(config), &inbound))
     }
 
     fn layer_on(&mut self, name: &str, class: &str, config: Json, inbound: &[String]) -> String {
         let name = self.name(name);
-        self.layers.push(object(&[
+        self.layers.push(Json::object(&[
             ("name", name.as_str().into()),
             ("class", class.into()),
             ("config", config),
-            ("inbound", json!(inbound)),
+            ("inbound", Json::names(inbound)),
         ]));
         name
     }
@@ -327,14 +319,14 @@ impl Raiser<'_> {
         config.push(("activation", named.unwrap_or("linear").into()));
         let learned = !is_structure(&kernel);
         config.push(("trainable", learned.into()));
-        let mut layer = self.layer_on(&node.name, class, object(&config), &[x]);
+        let mut layer = self.layer_on(&node.name, class, Json::object(&config), &[x]);
         self.weight(&layer, "kernel", kernel);
         if let Some(bias) = tail.bias {
             self.weight(&layer, "bias", bias);
         }
         if let Some(residual) = tail.residual {
             let other = self.layer_of(residual)?;
-            layer = self.layer_on(&format!("{}_add", node.name), "Add", object(&[]), &[layer, other]);
+            layer = self.layer_on(&format!("{}_add", node.name), "Add", Json::object(&[]), &[layer, other]);
         }
         if let Some(function) = tail.activation.filter(|_| named.is_none()) {
             layer = self.activation(&node.name, function, layer)?;
@@ -350,7 +342,7 @@ impl Raiser<'_> {
             Some((class, config)) => Ok(self.layer_on(&name, class, config, &[of])),
             None => {
                 let mut f = Function::of(vec![of]);
-                let y = pointwise::steps(&mut f, function, 0.into())?;
+                let y = pointwise::steps(&mut f, function, Json::from(0usize))?;
                 Ok(self.function(&name, f, y))
             }
         }
@@ -368,10 +360,10 @@ impl Raiser<'_> {
             Op::Binary(op) => self.binary(node, op),
             Op::Reduce(op) => self.reduce(node, op),
             Op::Softmax(op) => self.softmax(node, op.axis),
-            Op::LogSoftmax(op) => self.simple(node, "logSoftmax", &[("axis", json!(op.axis))]),
+            Op::LogSoftmax(op) => self.simple(node, "logSoftmax", &[("axis", op.axis.into())]),
             Op::Cast(op) => self.simple(node, "cast", &[("dtype", op.to.name().into())]),
             Op::ArgMax(op) => {
-                let args = [("axis", json!(op.axis)), ("keepDims", op.keep_dims.into())];
+                let args = [("axis", op.axis.into()), ("keepDims", op.keep_dims.into())];
                 self.simple(node, "argMax", &args)
             }
             Op::Concat(op) => self.concat(node, op.axis),

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
-
 use super::function::Function;
-use super::{Raiser, number, object, sizes, unsupported, varies};
+use super::json::Json;
+use super::{Raiser, unsupported, varies};
 use crate::error::{Error, Result};
 use crate::graph::{Node, ValueId};
 use crate::layers::{Activation, operation_of_binary, operation_of_unary};
@@ -15,23 +14,25 @@ use crate::tensor::Tensor;
 /// The layer of a function, if Keras has one.
 pub(super) fn layer(function: Unary) -> Option<(&'static str, Json)> {
     Some(match function {
-        Unary::Relu => ("ReLU", object(&[])),
-        Unary::Clip { min: 0.0, max } if max.is_finite() => ("ReLU", object(&[("max_value", number(max))])),
-        Unary::LeakyRelu { alpha } if alpha >= 0.0 => ("LeakyReLU", object(&[("negative_slope", number(alpha))])),
-        Unary::Elu { alpha } => ("ELU", object(&[("alpha", number(alpha))])),
-        _ => ("Activation", object(&[("activation", Activation::of(function)?.into())])),
+        Unary::Relu => ("ReLU", Json::object(&[])),
+        Unary::Clip { min: 0.0, max } if max.is_finite() => ("ReLU", Json::object(&[("max_value", Json::number(max))])),
+        Unary::LeakyRelu { alpha } if alpha >= 0.0 => {
+            ("LeakyReLU", Json::object(&[("negative_slope", Json::number(alpha))]))
+        }
+        Unary::Elu { alpha } => ("ELU", Json::object(&[("alpha", Json::number(alpha))])),
+        _ => ("Activation", Json::object(&[("activation", Activation::of(function)?.into())])),
     })
 }
 
 /// The steps of a function that no layer has.
 pub(super) fn steps(f: &mut Function, function: Unary, x: Json) -> Result<Json> {
-    let literal = |x: f32| object(&[("number", number(x))]);
+    let literal = |x: f32| Json::object(&[("number", Json::number(x))]);
     let clip = |f: &mut Function, x: Json, min: f32, max: f32| {
-        f.step("clip", &[x], &[("min", number(min)), ("max", number(max))])
+        f.step("clip", &[x], &[("min", Json::number(min)), ("max", Json::number(max))])
     };
     Ok(match function {
         Unary::Clip { min, max } => clip(f, x, min, max),
-        Unary::LeakyRelu { alpha } => f.step("leakyRelu", &[x], &[("alpha", number(alpha))]),
+        Unary::LeakyRelu { alpha } => f.step("leakyRelu", &[x], &[("alpha", Json::number(alpha))]),
         Unary::HardSigmoid { alpha, beta } => {
             let x = f.step("multiply", &[x, literal(alpha)], &[]);
             let x = f.step("add", &[x, literal(beta)], &[]);
@@ -74,7 +75,7 @@ impl Raiser<'_> {
 
     pub(super) fn batch_norm(&mut self, node: &Node, op: &BatchNorm) -> Result<()> {
         let layer =
-            self.layer(&node.name, "BatchNormalization", &[("epsilon", number(op.epsilon))], &node.inputs[..1])?;
+            self.layer(&node.name, "BatchNormalization", &[("epsilon", Json::number(op.epsilon))], &node.inputs[..1])?;
         for (role, &value) in ["gamma", "beta", "moving_mean", "moving_variance"].iter().zip(&node.inputs[1..]) {
             let value = self.constant(value).cloned();
             let value = value.ok_or_else(|| Error::unsupported(format!("a {role} that is not constant")))?;
@@ -150,11 +151,11 @@ impl Raiser<'_> {
             ReduceKind::Min => "min",
             ReduceKind::Prod => "prod",
         };
-        self.simple(node, name, &[("axis", sizes(&axes)), ("keepDims", op.keep_dims.into())])
+        self.simple(node, name, &[("axis", Json::sizes(&axes)), ("keepDims", op.keep_dims.into())])
     }
 
     pub(super) fn softmax(&mut self, node: &Node, axis: isize) -> Result<()> {
-        let layer = self.layer(&node.name, "Softmax", &[("axis", json!(axis))], &node.inputs)?;
+        let layer = self.layer(&node.name, "Softmax", &[("axis", axis.into())], &node.inputs)?;
         self.gives(node.outputs[0], layer, &node.inputs, false);
         Ok(())
     }

@@ -1,8 +1,7 @@
 //! Resizing.
 
-use serde_json::Value as Json;
-
-use super::{Raiser, sizes};
+use super::Raiser;
+use super::json::Json;
 use crate::error::{Error, Result};
 use crate::graph::Node;
 use crate::layers::resize_coordinates;
@@ -50,7 +49,7 @@ impl Raiser<'_> {
         let mode = ResizeMode::tensorflow(method, antialias)?;
         let by_factor = Resize { size: factor, mode, coordinates: crate::ops::Coordinates::HalfPixel };
         let (class, config): (&str, Vec<(&str, Json)>) = if multiple && !antialias && same(&by_factor) {
-            ("UpSampling2D", vec![("size", sizes(&whole)), ("interpolation", method.into())])
+            ("UpSampling2D", vec![("size", Json::sizes(&whole)), ("interpolation", method.into())])
         } else {
             let ([Some(height), Some(width)], [Some(_), Some(_)]) = ([to[1], to[2]], [from[1], from[2]]) else {
                 return Err(Error::unsupported("a resize by a part of a picture whose size is open"));
@@ -61,7 +60,7 @@ impl Raiser<'_> {
             if !same(&fixed) {
                 return Err(Error::unsupported("no layer resizes in this way"));
             }
-            let size = sizes(&[height, width]);
+            let size = Json::sizes(&[height, width]);
             let config = vec![("size", size), ("method", method.into()), ("antialias", antialias.into())];
             ("Resize", [config, vec![("coordinates", coordinates.into())]].concat())
         };

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
-
 use super::function::Function;
-use super::{Raiser, number, object, sizes, unsupported};
+use super::json::Json;
+use super::{Raiser, pairs, unsupported};
 use crate::error::{Error, Result};
 use crate::graph::{Node, ValueId};
 use crate::ops::{Conv2d, ConvTranspose2d, DepthwiseConv2d, Pool2d, PoolKind};
@@ -30,7 +29,7 @@ struct Steps {
 
 /// `[[0, 0], rows, columns, [0, 0]]`.
 fn around(pads: [[usize; 2]; 2]) -> Json {
-    [[0, 0], pads[0], pads[1], [0, 0]].iter().map(|pair| sizes(pair)).collect()
+    pairs(&[[0, 0], pads[0], pads[1], [0, 0]])
 }
 
 impl Steps {
@@ -73,7 +72,7 @@ impl Raiser<'_> {
         match steps.borders(self.image(node.inputs[0])) {
             Borders::Named(name) => Ok((x, name)),
             Borders::Around(pads) => {
-                let config = object(&[("padding", pads.iter().map(|pair| sizes(pair)).collect())]);
+                let config = Json::object(&[("padding", pairs(&pads))]);
                 Ok((self.layer_on(&format!("{}_pad", node.name), "ZeroPadding2D", config, &[x]), "valid"))
             }
         }
@@ -97,10 +96,10 @@ impl Raiser<'_> {
         let tail = self.tail(node, &op.epilogue)?;
         let config = vec![
             ("filters", filters.into()),
-            ("kernel_size", sizes(&steps.kernel)),
-            ("strides", sizes(&op.strides)),
+            ("kernel_size", Json::sizes(&steps.kernel)),
+            ("strides", Json::sizes(&op.strides)),
             ("padding", padding.into()),
-            ("dilation_rate", sizes(&op.dilations)),
+            ("dilation_rate", Json::sizes(&op.dilations)),
             ("groups", op.groups.into()),
         ];
         self.weighted(node, "Conv2D", config, x, kernel, tail)
@@ -117,11 +116,11 @@ impl Raiser<'_> {
         let (x, padding) = self.padded(node, &steps)?;
         let tail = self.tail(node, &op.epilogue)?;
         let config = vec![
-            ("kernel_size", sizes(&steps.kernel)),
-            ("strides", sizes(&op.strides)),
+            ("kernel_size", Json::sizes(&steps.kernel)),
+            ("strides", Json::sizes(&op.strides)),
             ("padding", padding.into()),
             ("depth_multiplier", multiplier.into()),
-            ("dilation_rate", sizes(&op.dilations)),
+            ("dilation_rate", Json::sizes(&op.dilations)),
         ];
         self.weighted(node, "DepthwiseConv2D", config, x, kernel, tail)
     }
@@ -142,9 +141,12 @@ impl Raiser<'_> {
         }
         let mut f = Function::of(vec![x]);
         let kernel = f.weight(kernel, true);
-        let own =
-            [("strides", sizes(&steps.strides)), ("dilations", sizes(&steps.dilations)), ("padding", padding.into())];
-        let mut y = f.step(name, &[0.into(), kernel], &[&own, args].concat());
+        let own = [
+            ("strides", Json::sizes(&steps.strides)),
+            ("dilations", Json::sizes(&steps.dilations)),
+            ("padding", padding.into()),
+        ];
+        let mut y = f.step(name, &[Json::from(0usize), kernel], &[&own, args].concat());
         if let Some(bias) = tail.bias {
             let bias = f.weight(bias, true);
             y = f.step("add", &[y, bias], &[]);
@@ -190,13 +192,13 @@ impl Raiser<'_> {
         let x = self.layer_of(node.inputs[0])?;
         let mut config = vec![
             ("filters", filters.into()),
-            ("kernel_size", sizes(&size)),
-            ("strides", sizes(&op.strides)),
+            ("kernel_size", Json::sizes(&size)),
+            ("strides", Json::sizes(&op.strides)),
             ("padding", padding.into()),
-            ("dilation_rate", sizes(&op.dilations)),
+            ("dilation_rate", Json::sizes(&op.dilations)),
         ];
         if let Some(more) = more {
-            config.push(("output_padding", sizes(&more)));
+            config.push(("output_padding", Json::sizes(&more)));
         }
         let Some(crop) = crop else {
             let tail = self.tail(node, &op.epilogue)?;
@@ -209,7 +211,7 @@ impl Raiser<'_> {
         }
         let end = tail.end;
         self.weighted(node, "Conv2DTranspose", config, x, kernel, tail)?;
-        let cropping = [("cropping", crop.iter().map(|pair| sizes(pair)).collect())];
+        let cropping = [("cropping", pairs(&crop))];
         let layer = self.layer(&format!("{}_crop", node.name), "Cropping2D", &cropping, &[end])?;
         self.gives(end, layer, &[], true);
         Ok(())
@@ -238,7 +240,8 @@ impl Raiser<'_> {
             Borders::Named(padding) => padding,
             Borders::Around(pads) => {
                 let mut f = Function::of(vec![x]);
-                let y = f.step("pad", &[0.into()], &[("padding", around(pads)), ("value", number(fill))]);
+                let y =
+                    f.step("pad", &[Json::from(0usize)], &[("padding", around(pads)), ("value", Json::number(fill))]);
                 x = self.function(&format!("{}_pad", node.name), f, y);
                 if op.kind == (PoolKind::Average { include_padding: false }) {
                     scale = Some(self.shares(op, image)?);
@@ -246,12 +249,16 @@ impl Raiser<'_> {
                 "valid"
             }
         };
-        let config = [("pool_size", sizes(&op.kernel)), ("strides", sizes(&op.strides)), ("padding", padding.into())];
-        let mut layer = self.layer_on(&node.name, class, object(&config), &[x]);
+        let config = [
+            ("pool_size", Json::sizes(&op.kernel)),
+            ("strides", Json::sizes(&op.strides)),
+            ("padding", padding.into()),
+        ];
+        let mut layer = self.layer_on(&node.name, class, Json::object(&config), &[x]);
         if let Some(scale) = scale {
             let mut f = Function::of(vec![layer]);
             let scale = f.weight(Arc::new(scale), false);
-            let y = f.step("multiply", &[0.into(), scale], &[]);
+            let y = f.step("multiply", &[Json::from(0usize), scale], &[]);
             layer = self.function(&format!("{}_share", node.name), f, y);
         }
         self.gives(node.outputs[0], layer, &node.inputs[..1], false);
