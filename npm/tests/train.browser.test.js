@@ -109,6 +109,48 @@ test("stops in the worker in the midst of an epoch, and saves the best weights i
   assert.ok(result.after.loss <= result.history.loss[2] * 1.01, JSON.stringify(result));
 });
 
+test("weights are kept in files of the site's own", async () => {
+  const result = await inPage(async ({ striate, digits, cnn, loss, callbacks, stores }) => {
+    const engine = await striate({ backend: "wasm", variant: "simd", worker: false });
+    const net = await cnn(engine);
+    await net.compile({ optimizer: "adam", loss });
+    const store = stores.opfs("checks");
+    const key = "run 1/best.of all";
+    const missing = await store.get(key);
+    await net.fit(digits, { epochs: 2, callbacks: callbacks.modelCheckpoint({ key, store }) });
+    const saved = await stores.opfs("checks").get(key);
+    const [now, then] = [await net.getWeights(), saved.weights];
+    const equal = Object.entries(now).every(
+      ([name, { shape, data }]) => `${shape}` === `${then[name].shape}` && `${data}` === `${then[name].data}`,
+    );
+    // Cut off, as by a full disk.
+    const root = await navigator.storage.getDirectory();
+    const file = await (await root.getDirectoryHandle("checks")).getFileHandle("broken", { create: true });
+    const writable = await file.createWritable();
+    await writable.write(Uint8Array.of(200, 0, 0, 0, 123));
+    await writable.close();
+    const error = await store.get("broken").catch(({ code, message }) => ({ code, message }));
+    const keys = (await store.keys()).sort();
+    await store.delete(key);
+    await store.delete(key);
+    engine.dispose();
+    return {
+      missing,
+      epoch: saved.epoch,
+      names: Object.keys(now).length,
+      equal,
+      keys,
+      left: await store.keys(),
+      error,
+    };
+  });
+  assert.deepEqual([result.missing, result.epoch, result.equal], [undefined, 1, true]);
+  assert.ok(result.names >= 4);
+  assert.deepEqual([result.keys, result.left], [["broken", "run 1/best.of all"], ["broken"]]);
+  assert.equal(result.error.code, "invalid");
+  assert.match(result.error.message, /"broken"/);
+});
+
 test("a fault inside does not lose what fit has learned, nor what the model was compiled for", async () => {
   for (const worker of [true, false]) {
     const result = await inPage(async ({ striate, points, layers, losses, callbacks }, worker) => {

@@ -230,7 +230,7 @@ export interface ModelCheckpointOptions extends MonitorOptions {
   key: string;
   /** Saves only when the value got better. Default `false`: after every epoch. */
   saveBestOnly?: boolean;
-  /** Where. Default: `stores.indexedDb()`, which a browser keeps for this site. */
+  /** Where. Default: `stores.indexedDb()`, which a browser keeps for this site, as it keeps `stores.opfs()`: in files. */
   store?: WeightStore;
 }
 
