@@ -123,7 +123,18 @@ fn imported(file: &[u8], import: impl FnOnce() -> Result<Imported>) {
     let declared = |imported: &Imported| constants(&imported.graph);
     within(file.len(), imported.as_ref().map_or(0, declared), most);
     if let Ok(imported) = imported {
+        raised(file, &imported.graph);
         planned(imported.graph);
+    }
+}
+
+/// A graph as layers, and a model of them where that is small.
+fn raised(file: &[u8], graph: &Graph) {
+    let declared = constants(graph);
+    let (most, raised) = peak(|| formats::raise(graph, "raised"));
+    within(file.len(), declared, most);
+    if let (Ok(raised), true) = (raised, declared < SMALL) {
+        let _ = raised.model();
     }
 }
 

@@ -18,7 +18,7 @@ mod pointwise;
 mod resize;
 mod windows;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::function::Function;
@@ -62,10 +62,11 @@ pub fn raise(graph: &Graph, name: &str) -> Result<Raised> {
         graph,
         types: graph.guessed_types(&declared)?,
         uses: graph.use_counts(),
+        readers: readers(graph),
         made: vec![None; graph.values().len()],
         learned: vec![false; graph.values().len()],
         taken: vec![false; graph.nodes().len()],
-        names: HashSet::new(),
+        names: HashMap::new(),
         layers: Vec::new(),
         weights: Vec::new(),
     };
@@ -97,13 +98,16 @@ struct Raiser<'g> {
     graph: &'g Graph,
     types: [Types; 2],
     uses: Vec<usize>,
+    /// The nodes that a value goes to.
+    readers: Vec<Vec<NodeId>>,
     /// The layer that gives a value.
     made: Vec<Option<String>>,
     /// Values that weights went into.
     learned: Vec<bool>,
     /// Nodes that a layer before them has taken in.
     taken: Vec<bool>,
-    names: HashSet<String>,
+    /// Names that are taken, and with which number to look for the next of its kind.
+    names: HashMap<String, usize>,
     layers: Vec<Json>,
     weights: Vec<(String, Arc<Tensor>)>,
 }
@@ -131,15 +135,15 @@ impl Raiser<'_> {
         let graph = self.graph;
         let declare = |input: &Input| {
             let name = self.name(&graph.values()[input.value.index()].name);
-            let readers: Vec<_> = graph.node_ids().filter(|(_, node)| node.inputs.contains(&input.value)).collect();
-            let turned = |node: &Node| moved(node).is_some_and(|perm| perm == [0, 2, 3, 1]);
-            let turned = self.uses[input.value.index()] == readers.len() && readers.iter().all(|(_, n)| turned(n));
+            let readers = self.readers[input.value.index()].clone();
+            let turned = |id: &NodeId| moved(&graph.nodes()[id.index()]).is_some_and(|perm| perm == [0, 2, 3, 1]);
+            let turned = self.uses[input.value.index()] == readers.len() && readers.iter().all(turned);
             let mut dims: Vec<_> = input.dims.iter().enumerate().map(|(axis, &d)| d.filter(|_| axis > 0)).collect();
             if turned && !readers.is_empty() {
                 dims = [0, 2, 3, 1].map(|axis| dims[axis]).to_vec();
-                for (id, node) in readers {
+                for id in readers {
                     self.taken[id.index()] = true;
-                    self.made[node.outputs[0].index()] = Some(name.clone());
+                    self.made[graph.nodes()[id.index()].outputs[0].index()] = Some(name.clone());
                 }
             }
             let config =
@@ -162,11 +166,14 @@ impl Raiser<'_> {
         let base: String = wanted.trim_matches('/').replace(['/', ':', ' '], "_");
         let base = if base.is_empty() { "layer".to_string() } else { base };
         let mut name = base.clone();
-        let mut count = 1;
-        while !self.names.insert(name.clone()) {
+        while self.names.contains_key(&name) {
+            let count = self.names.get_mut(&base).map_or(1, |count| {
+                *count += 1;
+                *count
+            });
             name = format!("{base}_{count}");
-            count += 1;
         }
+        self.names.insert(name.clone(), 0);
         name
     }
 
@@ -221,10 +228,10 @@ impl Raiser<'_> {
 
     /// The node that a value goes to, if it goes nowhere else.
     fn only_reader(&self, value: ValueId) -> Option<(NodeId, &Node)> {
-        if self.uses[value.index()] != 1 {
-            return None;
+        match self.readers[value.index()][..] {
+            [id] if self.uses[value.index()] == 1 => Some((id, &self.graph.nodes()[id.index()])),
+            _ => None,
         }
-        self.graph.node_ids().find(|(_, node)| node.inputs.contains(&value))
     }
 
     /// Adds a layer that gives a value.
@@ -376,6 +383,15 @@ impl Raiser<'_> {
             _ => Err(unsupported(node)),
         }
     }
+}
+
+/// The nodes that each value goes to, one as often as it takes it.
+fn readers(graph: &Graph) -> Vec<Vec<NodeId>> {
+    let mut readers = vec![Vec::new(); graph.values().len()];
+    for (id, node) in graph.node_ids() {
+        node.inputs.iter().for_each(|value| readers[value.index()].push(id));
+    }
+    readers
 }
 
 /// Whether a kernel is a pattern of zeros and one other number: it adds neighbours (LRN) or moves pixels, and was not learned.

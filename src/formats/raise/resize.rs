@@ -11,6 +11,9 @@ use crate::ops::{NearestRounding, Resize, ResizeMode, ResizeSize};
 const METHODS: [&str; 8] =
     ["nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic"];
 
+/// Rows or columns of a picture.
+const MAX_SIZE: usize = 1 << 16;
+
 /// The name of a mode, and whether it is antialiased.
 fn method(mode: ResizeMode) -> Option<(&'static str, bool)> {
     METHODS.iter().find_map(|&name| {
@@ -34,6 +37,10 @@ impl Raiser<'_> {
         };
         let image = [0, 1].map(|axis| self.shape(x)[axis + 1]);
         let result = [0, 1].map(|axis| self.shape(y)[axis + 1]);
+        // Rows and columns are compared one by one.
+        if image.iter().chain(&result).any(|&n| n > MAX_SIZE) {
+            return Err(Error::resource("a picture too large to be resized in training"));
+        }
         let same = |other: &Resize| {
             [0, 1]
                 .iter()

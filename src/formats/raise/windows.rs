@@ -11,6 +11,9 @@ use crate::ops::{Conv2d, ConvTranspose2d, DepthwiseConv2d, Pool2d, PoolKind};
 use crate::shape::{Padding, TransposedWindow, Window};
 use crate::tensor::Tensor;
 
+/// Windows of a mean whose padding does not count.
+const MAX_SHARES: usize = 1 << 20;
+
 /// How a layer of Keras pads as a window does.
 enum Borders {
     /// As `valid` or `same`.
@@ -279,6 +282,15 @@ impl Raiser<'_> {
     /// What the sum over a window of zeros and pixels, divided by all, lacks to the mean of the pixels.
     fn shares(&self, op: &Pool2d, image: [Option<usize>; 2]) -> Result<Tensor> {
         let windows = self.pool_windows(op, image)?;
+        // One number for each window: a small file must not make many.
+        if windows
+            .iter()
+            .map(|window| window.output)
+            .try_fold(1usize, usize::checked_mul)
+            .is_none_or(|n| n > MAX_SHARES)
+        {
+            return Err(Error::resource("a mean over too many windows"));
+        }
         let share = |window: &Window| -> Vec<f32> {
             let pixels = |o| (0..window.kernel).filter(|&k| window.source(o, k).is_some()).count().max(1);
             (0..window.output).map(|o| window.kernel as f32 / pixels(o) as f32).collect()
