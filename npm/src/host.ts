@@ -12,7 +12,7 @@ import type { Json } from "./layers/arguments.js";
 import type { Sent } from "./predict.js";
 import { type Plan, tensorOf } from "./tasks/input.js";
 import { type Batches, BatchList, Loader, type Round } from "./training/loader.js";
-import { type Limit, type Ran, run } from "./training/loop.js";
+import { type Augmenting, type Limit, type Ran, run } from "./training/loop.js";
 import type { Samples } from "./training/samples.js";
 import { isTrap, orTrap } from "./traps.js";
 import type {
@@ -30,7 +30,8 @@ import type {
   TensorOutput,
   WeightInfo,
 } from "./types.js";
-import type { ModelsRuntime, WasmAugmenter, WasmModel, WasmNet } from "./wasm.js";
+import { loadModule, type VisionModule } from "./vision/module.js";
+import type { ModelsRuntime, WasmModel, WasmNet } from "./wasm.js";
 
 /** What to take from a model file, and how. */
 export interface Importing {
@@ -96,7 +97,9 @@ export class Host {
   #nets = new Map<number, { net: WasmNet | WasmModel; losses: number }>();
   /** Samples to train on. */
   #loaders = new Map<number, Loader>();
-  #augmenters = new Map<number, WasmAugmenter>();
+  #augmenters = new Map<number, Augmenting>();
+  /** What changes pictures: a module of its own. */
+  #vision: Promise<VisionModule> | undefined;
   #keras: KerasFiles | undefined;
   #converter: Converter | undefined;
   #nextId = 1;
@@ -320,12 +323,16 @@ export class Host {
     });
   }
 
-  /** Keeps augmentations. */
-  augmenter(json: string): Promise<Reply<number>> {
+  /** Keeps augmentations; of these outputs the labels are boxes. */
+  augmenter(json: string, boxes: Augmenting["boxes"]): Promise<Reply<number>> {
     return this.#reply(async () => {
-      const { Augmenter } = (await this.#side("files")).wasm;
-      if (!Augmenter) throw failure("internal", "the binary for files has no augmentations");
-      this.#augmenters.set(this.#nextId, new Augmenter(json));
+      this.#vision ??= loadModule(this.#options.assets);
+      const { Augmenter } = await this.#vision.catch((error) => {
+        // The next call tries again: the network may be back.
+        this.#vision = undefined;
+        throw error;
+      });
+      this.#augmenters.set(this.#nextId, { augmenter: new Augmenter(json), boxes });
       return this.#nextId++;
     });
   }
@@ -333,7 +340,7 @@ export class Host {
   /** Lets go of samples, augmentations or an open file. */
   shut(id: number): void {
     this.#loaders.delete(id);
-    this.#augmenters.get(id)?.free();
+    this.#augmenters.get(id)?.augmenter.free();
     this.#augmenters.delete(id);
     this.#keras?.close(id);
   }
@@ -348,8 +355,8 @@ export class Host {
 
   /** Trains on the next batches of samples, as many as the limit lets; or on these batches. */
   train(id: number, batches: number | Samples[], limit: Limit): Promise<Reply<Ran>> {
-    const augmenter = this.#augmenters.get(limit.augmenter ?? -1);
-    return this.#reply(() => run(this.#model(id), this.#batches(batches), limit, true, augmenter), id);
+    const augmenting = this.#augmenters.get(limit.augmenter ?? -1);
+    return this.#reply(() => run(this.#model(id), this.#batches(batches), limit, true, augmenting), id);
   }
 
   /** As `train`, evaluating. */

@@ -117,13 +117,6 @@ export interface Runtimes {
   models: ModelsRuntime;
 }
 
-/** Augmentations. */
-export interface WasmAugmenter {
-  /** Changes pictures, and labels of their pixels along with them; `first` is the first sample's number. */
-  apply(pictures: Given, maps: Given, first: number): { data: TensorData; shape: number[] }[];
-  free(): void;
-}
-
 /** A network as layers, on its way to the edition that builds models. */
 export interface WasmLayered {
   json(): string;
@@ -140,11 +133,7 @@ export interface Wasm<E extends Edition = Edition> {
   initThreadPool?(threads: number): Promise<void>;
   /** The message of the panic that stopped the module, if one did. */
   lastPanic(): string | undefined;
-  /** Only in the edition `files`: there is no room in the other. */
-  Augmenter?: new (
-    json: string,
-  ) => WasmAugmenter;
-  /** Likewise: makes layers of graphs. Arguments as of {@link FilesRuntime.load}. */
+  /** Only in the edition `files`: makes layers of graphs. Arguments as of {@link FilesRuntime.load}. */
   Layered?: {
     ofGraph(
       format: string,

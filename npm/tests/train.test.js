@@ -473,6 +473,52 @@ describe("augmentations", () => {
   });
 });
 
+describe("boxes move with augmented pictures", () => {
+  /** The mean square of the labels that a step sees: of a network that gives zeros, its loss. */
+  const seen = async (y, shape, steps, boxes, count = 1) => {
+    const units = shape.slice(1).reduce((a, b) => a * b);
+    const net = await engine.sequential([
+      layers.flatten({ inputShape: [8, 8, 1] }),
+      layers.dense({ units, kernelInitializer: "zeros" }),
+      layers.reshape({ targetShape: shape.slice(1), name: "box" }),
+    ]);
+    await net.compile({ optimizer: optimizers.sgd({ learningRate: 0 }), loss: "meanSquaredError" });
+    const data = { x: new Float32Array(64 * count), y: { data: Float32Array.from(y), shape } };
+    const { history } = await net.fit(data, { augment: steps, boxes, seed: 1, shuffle: false });
+    return history.loss[0];
+  };
+  const square = (...numbers) => numbers.reduce((sum, x) => sum + x * x, 0) / numbers.length;
+  const close = (a, b) => assert.ok(Math.abs(a - b) < 1e-5, `${a}, and not ${b}`);
+  const down = (part) => augment.randomTranslation({ heightFactor: [part, part], widthFactor: [0, 0] });
+
+  test("as they are written", async () => {
+    close(await seen([0.5, 0.25, 0.2, 0.1], [1, 4], [down(0.25)], "centre"), square(0.5, 0.5, 0.2, 0.1));
+    close(await seen([0.5, 0.25, 0.2, 0.1], [1, 4], [down(0.25)], { box: "xywh" }), square(0.5, 0.5, 0.2, 0.1));
+    // Cut off at the edge.
+    close(await seen([0, 0.5, 0.5, 1], [1, 4], [down(0.25)], "corners"), square(0, 0.75, 0.5, 1));
+    // Colours leave them alone.
+    const brighter = augment.randomBrightness({ factor: [0.5, 0.5] });
+    close(await seen([0, 0.5, 0.5, 1], [1, 4], [brighter], "corners"), square(0, 0.5, 0.5, 1));
+    // Nothing is a box unless it is said.
+    close(await seen([0.5, 0.25, 0.2, 0.1], [1, 4], [down(0.25)]), square(0.5, 0.25, 0.2, 0.1));
+  });
+
+  test("one that has left the picture no longer counts, several leave zeros", async () => {
+    assert.equal(await seen([0, 0.5, 0.5, 1], [1, 4], [down(1)], "corners"), 0);
+    // Of two samples one goes on.
+    const two = [0.1, 0, 0.3, 0.2, 0.2, 0.8, 0.4, 1];
+    close((await seen(two, [2, 4], [down(0.5)], "corners", 2)) * 2, square(0.1, 0.5, 0.3, 0.7));
+    const list = [0.1, 0, 0.3, 0.2, 0.2, 0.8, 0.4, 1, 0, 0, 0, 0];
+    close(await seen(list, [1, 3, 4], [down(0.5)], "corners"), square(0.1, 0.5, 0.3, 0.7, 0, 0, 0, 0, 0, 0, 0, 0));
+  });
+
+  test("what is no box is an error", async () => {
+    await fails(seen([0, 0, 1, 1], [1, 4], [down(0)], "corner"), { code: "invalid", received: "corner" });
+    await fails(seen([0, 0, 1, 1], [1, 4], [down(0)], { bax: "corners" }), { received: "bax", expected: "box" });
+    await fails(seen([0, 0, 1], [1, 3], [down(0)], "corners"), { code: "shape-mismatch" });
+  });
+});
+
 test("a base that was trained before serves another task: freeze, train the head, thaw, go on", async () => {
   const options = { includeTop: false, inputShape: [32, 32, 3], alpha: 0.35, pooling: "avg", seed: 1 };
   const base = await engine.zoo.mobilenetV2(options);

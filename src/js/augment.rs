@@ -1,14 +1,16 @@
 //! Augmentations of batches of pictures: [`Pipeline`] as the page calls it.
 
-use js_sys::{Array, Object};
-use serde::Deserialize;
+use js_sys::{Array, Object, Uint8Array};
 use serde_json::Value as Json;
 use wasm_bindgen::prelude::*;
 
-use super::convert;
+use super::given::given;
+use super::plain;
+use super::vision::rects;
 use crate::error::{Error, Result};
 use crate::tensor::{Data, Tensor};
 use crate::train::augment::{Augmentation, Pipeline, Sample};
+use crate::vision::Rect;
 
 /// Steps with their seed.
 #[wasm_bindgen]
@@ -16,16 +18,15 @@ pub struct Augmenter {
     pipeline: Pipeline,
 }
 
-#[derive(Deserialize)]
-struct Description {
-    seed: u64,
-    steps: Vec<Step>,
-}
-
-#[derive(Deserialize)]
-struct Step {
-    class_name: String,
-    config: Json,
+/// `{ seed, steps: { class_name, config }[] }`.
+fn pipeline(json: &str) -> Result<Pipeline> {
+    let parsed: Json = serde_json::from_str(json).map_err(|e| Error::invalid(format!("no augmentations: {e}")))?;
+    let step = |step: &Json| {
+        let name = step["class_name"].as_str().ok_or_else(|| Error::invalid("an augmentation without a name"))?;
+        Augmentation::from_config(name, &step["config"])
+    };
+    let steps = parsed["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(Pipeline { steps: steps.iter().map(step).collect::<Result<_>>()?, seed: parsed["seed"].as_u64().unwrap_or(0) })
 }
 
 #[wasm_bindgen]
@@ -33,43 +34,117 @@ impl Augmenter {
     /// From `{ seed, steps: { class_name, config }[] }` as JSON.
     #[wasm_bindgen(constructor)]
     pub fn new(json: &str) -> Result<Augmenter, JsValue> {
-        let build = || -> Result<Augmenter> {
-            let Description { seed, steps } = serde_json::from_value(convert::parse(json)?)
-                .map_err(|e| Error::invalid(format!("these are no augmentations: {e}")))?;
-            let step = |step: &Step| Augmentation::from_config(&step.class_name, &step.config);
-            Ok(Augmenter { pipeline: Pipeline { steps: steps.iter().map(step).collect::<Result<_>>()?, seed } })
-        };
-        build().map_err(|e| convert::error(&e))
+        pipeline(json).map(|pipeline| Augmenter { pipeline }).map_err(|e| plain::error(&e))
     }
 
-    /// Pictures `[n, height, width, channels]`, and maps `[n, height, width, ...]` that move along or `undefined`, changed:
-    /// `[pictures, maps]` of `{ data, shape }`. `first` is the number of the first sample: the same number, the same change.
-    pub fn apply(&self, pictures: JsValue, maps: JsValue, first: f64) -> Result<Array, JsValue> {
-        self.changed(pictures, maps, first as u64).map_err(|e| convert::error(&e))
+    /// Pictures `[n, height, width, channels]`, maps `[n, height, width, ...]` that move along or `undefined`, and labels that are
+    /// boxes `[n, 4]` or `[n, k, 4]` in parts of the picture and of these forms, changed: `[pictures, maps, boxes[], kept]`. Boxes
+    /// are cut off at the edge; of one that has left the picture nothing but zeros is left. `kept` is 1 for every sample and label
+    /// `[n, 4]` whose box is still there. `first` is the number of the first sample: the same number, the same change.
+    pub fn apply(
+        &self,
+        pictures: JsValue,
+        maps: JsValue,
+        boxes: &Array,
+        forms: &[u8],
+        first: f64,
+    ) -> Result<Array, JsValue> {
+        self.changed(pictures, maps, boxes, forms, first as u64).map_err(|e| plain::error(&e))
     }
 }
 
 impl Augmenter {
-    fn changed(&self, pictures: JsValue, maps: JsValue, first: u64) -> Result<Array> {
-        let mut given = convert::given(&Array::of2(&pictures, &maps))?.into_iter();
-        let (pictures, maps) = (given.next().flatten(), given.next().flatten());
+    fn changed(&self, pictures: JsValue, maps: JsValue, boxes: &Array, forms: &[u8], first: u64) -> Result<Array> {
+        let mut list = given(&Array::of2(&pictures, &maps))?.into_iter();
+        let (pictures, maps) = (list.next().flatten(), list.next().flatten());
         let pictures = pictures.ok_or_else(|| Error::invalid("there are no pictures to augment"))?;
-        let mut samples = Vec::new();
         let count = pictures.shape().first().copied().unwrap_or(0);
+        let mut labels = given(boxes)?.into_iter().flatten().collect::<Vec<_>>();
+        check(&labels, forms, count)?;
+        let mut kept = vec![1u8; count * labels.len()];
+        let mut samples = Vec::new();
         for i in 0..count {
             let picture = row(&pictures, i)?;
             let mask = maps.as_ref().map(|maps| as_map(row(maps, i)?)).transpose()?;
-            let sample = Sample { picture, boxes: Vec::new(), mask };
-            samples.push(self.pipeline.apply(sample, first + i as u64)?);
+            let boxes = self.pixels(&labels, forms, i, &picture)?;
+            let sample = self.pipeline.apply(Sample { picture, boxes, mask }, first + i as u64)?;
+            let gone = parts(&mut labels, forms, i, &sample)?;
+            for (label, gone) in gone.into_iter().enumerate() {
+                kept[label * count + i] = !gone as u8;
+            }
+            samples.push(sample);
         }
         let shown: Vec<&Tensor> = samples.iter().map(|s| &s.picture).collect();
-        let result = Array::of1(&tensor(&shown, pictures.shape().rank())?);
-        if let Some(maps) = &maps {
-            let masks: Vec<&Tensor> = samples.iter().filter_map(|s| s.mask.as_ref()).collect();
-            result.push(&tensor(&masks, maps.shape().rank())?);
-        }
-        Ok(result)
+        let masks: Vec<&Tensor> = samples.iter().filter_map(|s| s.mask.as_ref()).collect();
+        let moved = match &maps {
+            Some(maps) => tensor(&masks, maps.shape().rank())?,
+            None => JsValue::UNDEFINED,
+        };
+        let labels = labels.iter().map(column).collect::<Result<Array>>()?;
+        let kept = Uint8Array::from(kept.as_slice());
+        Ok(Array::of4(&tensor(&shown, pictures.shape().rank())?, &moved, &labels, &kept))
     }
+
+    /// The boxes of a sample in pixels, numbered through all labels.
+    fn pixels(&self, labels: &[Tensor], forms: &[u8], i: usize, picture: &Tensor) -> Result<Vec<([f32; 4], usize)>> {
+        let [height, width] = [0, 1].map(|axis| picture.shape()[axis] as f32);
+        let mut boxes = Vec::new();
+        for (label, &form) in labels.iter().zip(forms) {
+            let (each, values) = (label.shape().elements() / label.shape()[0].max(1), label.as_f32()?);
+            for rect in rects(&values[i * each..][..each], form)? {
+                let [x1, y1, x2, y2] = rect.corners();
+                boxes.push(([x1 * width, y1 * height, x2 * width, y2 * height], boxes.len()));
+            }
+        }
+        Ok(boxes)
+    }
+}
+
+/// Labels must be boxes of these samples.
+fn check(labels: &[Tensor], forms: &[u8], count: usize) -> Result<()> {
+    for label in labels {
+        let shape = label.shape();
+        if !(2..=3).contains(&shape.rank()) || shape.last() != Some(&4) || shape[0] != count {
+            return Err(Error::mismatch("labels that are not boxes", "[n, 4] or [n, boxes, 4]", shape));
+        }
+        label.as_f32()?;
+    }
+    if labels.len() == forms.len() { Ok(()) } else { Err(Error::mismatch("forms of boxes", labels.len(), forms.len())) }
+}
+
+/// Writes a sample's boxes, which are in pixels, back into the labels; for each label whether its only box is gone.
+fn parts(labels: &mut [Tensor], forms: &[u8], i: usize, sample: &Sample) -> Result<Vec<bool>> {
+    let [height, width] = [0, 1].map(|axis| sample.picture.shape()[axis] as f32);
+    let mut number = 0;
+    let mut all = Vec::new();
+    for (label, &form) in labels.iter_mut().zip(forms) {
+        let single = label.shape().rank() == 2;
+        let each = label.shape().elements() / label.shape()[0].max(1);
+        let Data::F32(values) = label.data_mut() else { return Err(Error::invalid("boxes are floats")) };
+        let mut gone = false;
+        for place in values[i * each..][..each].chunks_exact_mut(4) {
+            let found = sample.boxes.iter().find(|(_, n)| *n == number).map(|(corners, _)| *corners);
+            gone = single && found.is_none();
+            let written = found.map_or([0.0; 4], |[x1, y1, x2, y2]| {
+                let rect = Rect::from_corners([x1 / width, y1 / height, x2 / width, y2 / height]);
+                match form {
+                    0 => rect.corners(),
+                    1 => rect.centre(),
+                    _ => rect.xywh(),
+                }
+            });
+            place.copy_from_slice(&written);
+            number += 1;
+        }
+        all.push(gone);
+    }
+    Ok(all)
+}
+
+/// Labels in the shape in which they came.
+fn column(label: &Tensor) -> Result<JsValue> {
+    let shape: Array = label.shape().iter().map(|&d| JsValue::from_f64(d as f64)).collect();
+    plain::object(&[("data", js_sys::Float32Array::from(label.as_f32()?).into()), ("shape", shape.into())])
 }
 
 /// One sample of a batch.
@@ -109,5 +184,5 @@ fn tensor(samples: &[&Tensor], rank: usize) -> Result<JsValue> {
         _ => joined!(F32, Float32Array),
     };
     let shape: Array = shape.iter().map(|&d| JsValue::from_f64(d as f64)).collect();
-    convert::object(&[("data", data.into()), ("shape", shape.into())])
+    plain::object(&[("data", data.into()), ("shape", shape.into())])
 }

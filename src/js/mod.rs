@@ -3,7 +3,7 @@
 //! Errors leave as plain objects with the fields of [`crate::Error`]; the TypeScript side makes classes of them. A panic
 //! is a fault of this crate: its message is kept for [`last_panic`], and the page throws the instance away.
 
-#[cfg(feature = "files")]
+#[cfg(feature = "vision")]
 mod augment;
 #[cfg(any(feature = "files", feature = "models"))]
 mod convert;
@@ -11,6 +11,8 @@ mod convert;
 mod converter;
 #[cfg(feature = "files")]
 mod declared;
+#[cfg(any(feature = "files", feature = "models", feature = "vision"))]
+mod given;
 #[cfg(feature = "files")]
 mod inspect;
 #[cfg(any(feature = "files", feature = "convert"))]
@@ -41,7 +43,7 @@ use std::sync::{Mutex, PoisonError};
 
 use wasm_bindgen::prelude::*;
 
-#[cfg(feature = "files")]
+#[cfg(feature = "vision")]
 pub use augment::Augmenter;
 #[cfg(any(feature = "files", feature = "convert"))]
 pub use layered::Layered;

@@ -3,11 +3,14 @@
 import { failure, throwIfAborted } from "../errors.js";
 import type { Model } from "../model.js";
 import type { TensorInfo } from "../types.js";
+import { formOf } from "../vision/inputs.js";
+import type { BoxForm } from "../vision/types.js";
 import type { Augmentation } from "./augment.js";
 import type { Callback, Logs, TrainingContext } from "./callbacks.js";
 import { type CompileOptions, compileJson } from "./compile.js";
 import { Dataset } from "./dataset.js";
 import { type Feed, feedOf, type Place } from "./feed.js";
+import type { Augmenting } from "./loop.js";
 import { type ClassWeight, type Samples, samplesOf, splitOff, type TrainingData } from "./samples.js";
 
 /** Samples that are run at once by default. */
@@ -33,9 +36,15 @@ export interface FitOptions {
   seed?: number;
   /**
    * Changes the pictures of the first input, each time in another way that follows from the seed. Labels of pixels move
-   * along. What is validated with stays as it is.
+   * along, and so do {@link FitOptions.boxes}. What is validated with stays as it is.
    */
   augment?: readonly Augmentation[];
+  /**
+   * Labels that are boxes, and what their numbers are, by output (one output: the form alone). In parts of the picture, 0 to 1,
+   * `[batch, 4]` or `[batch, boxes, 4]`. `augment` moves them, cuts them off at the edge, and sets those that have left the
+   * picture to zeros; a sample whose only box is gone does not count for this output.
+   */
+  boxes?: BoxForm | { readonly [output: string]: BoxForm };
   /** How much samples count by their class. */
   classWeight?: ClassWeight;
   /** What happens between the steps. */
@@ -158,11 +167,9 @@ export class Training {
     let logs: Logs = {};
     await tell((callback) => callback.onTrainBegin?.(context));
     const { augment = [], seed = this.#trainee.seed } = options;
-    const run = new Run(
-      this.#trainee,
-      signal,
-      augment.length > 0 ? JSON.stringify({ seed, steps: augment }) : undefined,
-    );
+    const boxes = boxOutputs(options.boxes, this.#trainee.outputs);
+    const augmenting = augment.length > 0 ? { json: JSON.stringify({ seed, steps: augment }), boxes } : undefined;
+    const run = new Run(this.#trainee, signal, augmenting);
     feeds.push(run);
     for (let epoch = initialEpoch; epoch < epochs && !stopped; epoch++) {
       await tell((callback) => callback.onEpochBegin?.(epoch, context));
@@ -278,10 +285,14 @@ class Run {
   #midway = false;
   /** Samples trained on so far. */
   #seen = 0;
-  readonly #augment: string | undefined;
+  readonly #augment: { json: string; boxes: Augmenting["boxes"] } | undefined;
   #augmenter: number | undefined;
 
-  constructor(trainee: Trainee, signal: AbortSignal | undefined, augment?: string) {
+  constructor(
+    trainee: Trainee,
+    signal: AbortSignal | undefined,
+    augment?: { json: string; boxes: Augmenting["boxes"] },
+  ) {
     this.#trainee = trainee;
     this.#signal = signal;
     this.#augment = augment;
@@ -299,8 +310,8 @@ class Run {
     const [begin, resume] = [!(train && this.#midway), train && options.steps !== undefined];
     await this.#turn(what, async (place) => {
       await place.life.call((host) => host.resetLogs(place.handle.id));
-      const json = this.#augment;
-      if (json !== undefined) this.#augmenter ??= await place.life.call((host) => host.augmenter(json));
+      const steps = this.#augment;
+      if (steps) this.#augmenter ??= await place.life.call((host) => host.augmenter(steps.json, steps.boxes));
       if (begin) await feed.begin(place);
     });
     let [done, told, fruitless] = [0, 0, false];
@@ -353,6 +364,23 @@ class Run {
   async #breathe(): Promise<void> {
     if (!this.#life?.info?.worker) await pause();
   }
+}
+
+/** The outputs whose labels are boxes, with the number of their form. */
+function boxOutputs(boxes: FitOptions["boxes"], outputs: readonly TensorInfo[]): Augmenting["boxes"] {
+  if (boxes === undefined) return [];
+  const names = outputs.map(({ name }) => name);
+  if (typeof boxes === "string" && outputs.length > 1) {
+    throw failure("invalid", "`boxes` is by output: which labels are boxes?", { expected: names.join(", ") });
+  }
+  const byName = typeof boxes === "string" ? { [names[0] as string]: boxes } : boxes;
+  return Object.entries(byName).map(([name, form]) => {
+    const output = names.indexOf(name);
+    if (output < 0) {
+      throw failure("invalid", "`boxes` names no output", { expected: names.join(", "), received: name });
+    }
+    return [output, formOf(form)];
+  });
 }
 
 /** A turn of the event loop: timers would wait 4 ms, and `scheduler.yield()` lets no timer in between. */
