@@ -61,6 +61,7 @@ if (types.status !== 0) process.exit(types.status ?? 1);
 const glues = [
   ["keras", "keras.js"],
   ["vision", "vision.js"],
+  ["augment", "augment.js"],
   ["convert", "convert.js"],
 ];
 const editions = (binary) => ["files", "models"].map((edition) => `${binary}-${edition}`);

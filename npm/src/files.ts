@@ -43,6 +43,18 @@ export function joinWeights(parts: Uint8Array[]): Uint8Array {
   return whole;
 }
 
+/** Where files lie among joined ones: `[offset, bytes]` by name, as JSON. */
+export function places(names: string[] | undefined, parts: Uint8Array[]): string | undefined {
+  if (!names) return undefined;
+  const files: Record<string, [offset: number, bytes: number]> = {};
+  let at = 0;
+  for (const [i, { byteLength }] of parts.entries()) {
+    files[names[i] as string] = [at, byteLength];
+    at += byteLength;
+  }
+  return JSON.stringify(files);
+}
+
 /** A file's bytes. */
 export async function content(file: Blob): Promise<Uint8Array> {
   return new Uint8Array(await file.arrayBuffer());

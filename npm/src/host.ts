@@ -2,7 +2,7 @@ import { transfer } from "comlink";
 import { type Begun, begin, beginBeside, type HostOptions } from "./begin.js";
 import { build, Converter } from "./convert.js";
 import { type ErrorFields, failure, fieldsOf } from "./errors.js";
-import { joinWeights } from "./files.js";
+import { joinWeights, places } from "./files.js";
 import { BITMAP, close, type Frame, PixelReader } from "./image.js";
 import type { Looked, LookedKeras } from "./inspect.js";
 import { KerasFiles } from "./keras/host.js";
@@ -11,6 +11,7 @@ import type { CustomLayer, LoadedWeights, LoadWeightsOptions, SaveFormat, StandI
 import type { Json } from "./layers/arguments.js";
 import type { Sent } from "./predict.js";
 import { type Plan, tensorOf } from "./tasks/input.js";
+import { type AugmentModule, loadAugmenter } from "./training/augmenter.js";
 import { type Batches, BatchList, Loader, type Round } from "./training/loader.js";
 import { type Augmenting, type Limit, type Ran, run } from "./training/loop.js";
 import type { Samples } from "./training/samples.js";
@@ -30,12 +31,13 @@ import type {
   TensorOutput,
   WeightInfo,
 } from "./types.js";
-import { loadModule, type VisionModule } from "./vision/module.js";
 import type { ModelsRuntime, WasmModel, WasmNet } from "./wasm.js";
 
 /** What to take from a model file, and how. */
 export interface Importing {
   outputs: LoadOptions["outputs"] | undefined;
+  /** Names of the weight files of an ONNX model. */
+  external?: string[] | undefined;
   inputShapes: LoadOptions["inputShapes"] | undefined;
 }
 
@@ -99,7 +101,7 @@ export class Host {
   #loaders = new Map<number, Loader>();
   #augmenters = new Map<number, Augmenting>();
   /** What changes pictures: a module of its own. */
-  #vision: Promise<VisionModule> | undefined;
+  #changing: Promise<AugmentModule> | undefined;
   #keras: KerasFiles | undefined;
   #converter: Converter | undefined;
   #nextId = 1;
@@ -125,13 +127,13 @@ export class Host {
     format: ModelFormat,
     model: Uint8Array,
     weights: Uint8Array[],
-    { outputs, inputShapes }: Importing,
+    { outputs, inputShapes, external }: Importing,
     onProgress?: OnProgress,
   ): Promise<Reply<NetHandle>> {
     return this.#reply(async () => {
       const shapes = inputShapes && JSON.stringify(inputShapes);
       const { runtime } = await this.#side("files");
-      const net = runtime.load(format, model, joinWeights(weights), outputs, shapes);
+      const net = runtime.load(format, model, joinWeights(weights), places(external, weights), outputs, shapes);
       try {
         await net.prepare((loaded, total) => onProgress?.({ stage: "compile", loaded, total }));
         const id = this.#nextId++;
@@ -150,7 +152,7 @@ export class Host {
     format: ModelFormat,
     model: Uint8Array,
     weights: Uint8Array[],
-    { outputs, inputShapes }: Importing,
+    { outputs, inputShapes, external }: Importing,
     seed: number,
   ): Promise<Reply<ModelHandle>> {
     return this.#reply(async () => {
@@ -158,7 +160,9 @@ export class Host {
       if (!Layered) throw failure("internal", "the binary for files makes no layers");
       const builder = await this.#builder();
       const shapes = inputShapes && JSON.stringify(inputShapes);
-      return this.#keep(build(Layered.ofGraph(format, model, joinWeights(weights), outputs, shapes), seed, builder));
+      const files = places(external, weights);
+      const layered = Layered.ofGraph(format, model, joinWeights(weights), files, outputs, shapes);
+      return this.#keep(build(layered, seed, builder));
     });
   }
 
@@ -326,10 +330,10 @@ export class Host {
   /** Keeps augmentations; of these outputs the labels are boxes. */
   augmenter(json: string, boxes: Augmenting["boxes"]): Promise<Reply<number>> {
     return this.#reply(async () => {
-      this.#vision ??= loadModule(this.#options.assets);
-      const { Augmenter } = await this.#vision.catch((error) => {
+      this.#changing ??= loadAugmenter(this.#options.assets);
+      const { Augmenter } = await this.#changing.catch((error) => {
         // The next call tries again: the network may be back.
-        this.#vision = undefined;
+        this.#changing = undefined;
         throw error;
       });
       this.#augmenters.set(this.#nextId, { augmenter: new Augmenter(json), boxes });

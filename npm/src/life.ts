@@ -92,15 +92,15 @@ export class Life {
 
   /** Hands a model over. */
   load(file: Model, { outputs, inputShapes, onProgress }: LoadOptions): Promise<NetHandle> {
-    const { format, model, weights } = this.#handed(file);
-    const options = { outputs, inputShapes };
+    const { format, model, weights, external } = this.#handed(file);
+    const options = { outputs, inputShapes, external };
     return this.call((host) => host.load(format, model, weights, options, this.#callback(onProgress)));
   }
 
   /** Hands a model over that becomes layers. */
   raise(file: Model, { outputs, inputShapes }: LoadModelOptions, seed: number): Promise<ModelHandle> {
-    const { format, model, weights } = this.#handed(file);
-    return this.call((host) => host.raise(format, model, weights, { outputs, inputShapes }, seed));
+    const { format, model, weights, external } = this.#handed(file);
+    return this.call((host) => host.raise(format, model, weights, { outputs, inputShapes, external }, seed));
   }
 
   /** To a worker go a model's own buffers, if striate may give them away. */

@@ -1,5 +1,6 @@
 import { Download } from "./download.js";
 import { failure, throwIfAborted } from "./errors.js";
+import { externalFiles } from "./external.js";
 import {
   absolute,
   asBytes,
@@ -15,15 +16,17 @@ import {
   refusePage,
   weightParts,
 } from "./files.js";
-import type { LoadOptions, ModelFiles, ModelFormat, ModelSource } from "./types.js";
+import type { LoadOptions, ModelFiles, ModelFormat, ModelSource, OnnxFiles } from "./types.js";
 
 /** The bytes of a model file, ready for the importer. */
 export interface Model {
   format: ModelFormat;
   /** `model.json`, or the TFLite or ONNX file. */
   model: Uint8Array;
-  /** The weight files in the manifest's order; none for TFLite and ONNX. */
+  /** The weight files in the manifest's order; none for TFLite, and for ONNX those that it names. */
   weights: Uint8Array[];
+  /** Names of an ONNX model's weight files. */
+  external?: string[];
   /** The buffers are striate's own and may be transferred away. */
   owned: boolean;
 }
@@ -50,6 +53,10 @@ async function readModel(source: ModelSource, options: LoadOptions, download: Do
     return { ...single(bytes, format, "the buffer"), owned: false };
   }
   if (typeof source === "object" && source !== null) {
+    if ("onnx" in source && "data" in source) {
+      download.refuseSums();
+      return given(source as OnnxFiles);
+    }
     if ("json" in source && "weights" in source) {
       download.refuseSums();
       return memoryModel(source as ModelFiles, format);
@@ -64,7 +71,9 @@ async function readModel(source: ModelSource, options: LoadOptions, download: Do
 async function fetchModel(url: URL, format: ModelFormat | undefined, download: Download): Promise<Model> {
   const first = await download.first(url);
   const found = sniff(first, format, url.href);
-  if (found !== "tfjs") return { format: found, model: first, weights: [], owned: true };
+  if (found !== "tfjs") {
+    return whole(found, first, url.href, true, (names) => download.others(beside(url, names.map(encodeURI))));
+  }
   const shards = beside(url, manifest(first, url.href, "graph"));
   return { format: "tfjs", model: first, weights: await download.others(shards), owned: true };
 }
@@ -93,10 +102,41 @@ async function filesModel(files: Blob[], format: ModelFormat | undefined, downlo
   const bytes = await content(file);
   const name = names[main] || "the file";
   const found = sniff(bytes, format, name);
-  await download.check(bytes, names[main] ?? "", true);
-  if (found !== "tfjs") return { format: found, model: bytes, weights: [], owned: true };
+  await download.check(bytes, names[main] ?? "", files.length === 1);
+  if (found !== "tfjs") {
+    return whole(found, bytes, name, true, (wanted) => chosen(files, wanted, name, download));
+  }
   const weights = await chosen(files, manifest(bytes, name, "graph"), name, download);
   return { format: "tfjs", model: bytes, weights, owned: true };
+}
+
+/** A TFLite or ONNX file, with the files that it names. */
+export async function whole(
+  format: ModelFormat,
+  model: Uint8Array,
+  name: string,
+  owned: boolean,
+  read: (names: string[]) => Promise<Uint8Array[]>,
+): Promise<Model> {
+  const external = format === "onnx" ? externalFiles(model, name) : [];
+  if (external.length === 0) return { format, model, weights: [], owned };
+  return { format, model, weights: await read(external), external, owned };
+}
+
+/** For an ONNX file whose others are given by name. */
+export function given({ onnx, data }: OnnxFiles): Promise<Model> {
+  const model = asBytes(onnx);
+  if (!model || recognise(model) !== "onnx") throw failure("invalid", "`onnx` is the content of an ONNX file");
+  return whole("onnx", model, "the file", false, async (names) =>
+    names.map((name) => {
+      const bytes = asBytes(data[name]);
+      if (bytes) return bytes;
+      throw failure("invalid", `the model needs the file ${name}`, {
+        expected: name,
+        received: Object.keys(data).join(", ") || "no files",
+      });
+    }),
+  );
 }
 
 function single(bytes: Uint8Array, format: ModelFormat | undefined, name: string): Omit<Model, "owned"> {

@@ -152,8 +152,28 @@ export interface ModelFiles {
   weights: ArrayBuffer | Uint8Array | (ArrayBuffer | Uint8Array)[];
 }
 
-/** Where a model comes from: an address, bytes, files that the user chose. */
-export type ModelSource = string | URL | ArrayBuffer | Uint8Array | Blob | File | Iterable<File> | ModelFiles;
+/** An ONNX file in memory whose large tensors are in files of their own. */
+export interface OnnxFiles {
+  /** The content of the `.onnx` file. */
+  onnx: ArrayBuffer | Uint8Array;
+  /** The content of the files that it names, by these names. */
+  data: { [name: string]: ArrayBuffer | Uint8Array };
+}
+
+/**
+ * Where a model comes from: an address, bytes, files that the user chose. The weight files of a TensorFlow.js model and those in which
+ * an ONNX model keeps its large tensors are beside it.
+ */
+export type ModelSource =
+  | string
+  | URL
+  | ArrayBuffer
+  | Uint8Array
+  | Blob
+  | File
+  | Iterable<File>
+  | ModelFiles
+  | OnnxFiles;
 
 /** Model formats that striate reads. */
 export type ModelFormat = "tfjs" | "tflite" | "onnx";

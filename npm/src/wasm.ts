@@ -92,11 +92,12 @@ export interface WasmRuntime {
 
 /** A device that runs model files. */
 export interface FilesRuntime extends WasmRuntime {
-  /** `inputShapes` are dimensions by name, as JSON. */
+  /** `external` are the places of files among the weights, `[offset, bytes]` by name, `inputShapes` dimensions; as JSON. */
   load(
     format: string,
     model: Uint8Array,
     weights: Uint8Array,
+    external: string | undefined,
     outputs: string[] | undefined,
     inputShapes: string | undefined,
   ): WasmNet;
@@ -139,6 +140,7 @@ export interface Wasm<E extends Edition = Edition> {
       format: string,
       model: Uint8Array,
       weights: Uint8Array,
+      external: string | undefined,
       outputs: string[] | undefined,
       inputShapes: string | undefined,
     ): WasmLayered;

@@ -1,4 +1,5 @@
-//! Augmentations of batches of pictures: [`Pipeline`] as the page calls it.
+//! Augmentations of batches of pictures: [`Pipeline`] as the page calls it. A module of its own on the web (the feature
+//! `augment`), fetched when a page first trains on changed pictures.
 
 use js_sys::{Array, Object, Uint8Array};
 use serde_json::Value as Json;
@@ -6,7 +7,6 @@ use wasm_bindgen::prelude::*;
 
 use super::given::given;
 use super::plain;
-use super::vision::rects;
 use crate::error::{Error, Result};
 use crate::tensor::{Data, Tensor};
 use crate::train::augment::{Augmentation, Pipeline, Sample};
@@ -91,7 +91,13 @@ impl Augmenter {
         let mut boxes = Vec::new();
         for (label, &form) in labels.iter().zip(forms) {
             let (each, values) = (label.shape().elements() / label.shape()[0].max(1), label.as_f32()?);
-            for rect in rects(&values[i * each..][..each], form)? {
+            for place in values[i * each..][..each].chunks_exact(4) {
+                let written = [place[0], place[1], place[2], place[3]];
+                let rect = match form {
+                    0 => Rect::from_corners(written),
+                    1 => Rect::from_centre(written),
+                    _ => Rect::from_xywh(written),
+                };
                 let [x1, y1, x2, y2] = rect.corners();
                 boxes.push(([x1 * width, y1 * height, x2 * width, y2 * height], boxes.len()));
             }

@@ -1,13 +1,13 @@
 //! Tensors that JavaScript hands over.
 
-#[cfg(any(feature = "models", feature = "vision"))]
+#[cfg(any(feature = "models", feature = "augment"))]
 use js_sys::Reflect;
 use js_sys::{Array, Float32Array, Int32Array, Uint8Array, Uint8ClampedArray};
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::error::{Error, Result};
 use crate::tensor::Data;
-#[cfg(any(feature = "models", feature = "vision"))]
+#[cfg(any(feature = "models", feature = "augment"))]
 use crate::tensor::Tensor;
 
 /// The largest size of an axis that memory could hold.
@@ -43,7 +43,7 @@ pub fn elements(data: &JsValue) -> Result<Data> {
 }
 
 /// Tensors of `({ data, shape } | undefined)[]`.
-#[cfg(any(feature = "models", feature = "vision"))]
+#[cfg(any(feature = "models", feature = "augment"))]
 pub fn given(list: &Array) -> Result<Vec<Option<Tensor>>> {
     let tensor = |value: JsValue| -> Result<Option<Tensor>> {
         if value.is_undefined() {

@@ -18,7 +18,7 @@ pub fn inspect(
     input_shapes: Option<String>,
 ) -> Result<JsValue, JsValue> {
     let look = || {
-        let input_shapes = super::reading::shapes(input_shapes)?;
+        let input_shapes = super::reading::lists(input_shapes, "inputShapes")?;
         let format = match format {
             "tfjs" => Format::TfjsJson,
             "tflite" => Format::Tflite,

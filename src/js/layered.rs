@@ -27,10 +27,11 @@ impl Layered {
         format: &str,
         model: Vec<u8>,
         weights: &Uint8Array,
+        external: Option<String>,
         outputs: Option<Vec<String>>,
         input_shapes: Option<String>,
     ) -> Result<Layered, JsValue> {
-        let imported = super::reading::import(format, model, weights, outputs, input_shapes);
+        let imported = super::reading::import(format, model, weights, external, outputs, input_shapes);
         let raised = imported.and_then(|imported| crate::formats::raise(&imported.graph, "imported"));
         let crate::formats::Raised { json, weights } = raised.map_err(|e| plain::error(&e))?;
         Ok(Layered { json, weights })

@@ -3,7 +3,7 @@
 //! Errors leave as plain objects with the fields of [`crate::Error`]; the TypeScript side makes classes of them. A panic
 //! is a fault of this crate: its message is kept for [`last_panic`], and the page throws the instance away.
 
-#[cfg(feature = "vision")]
+#[cfg(feature = "augment")]
 mod augment;
 #[cfg(any(feature = "files", feature = "models"))]
 mod convert;
@@ -11,7 +11,7 @@ mod convert;
 mod converter;
 #[cfg(feature = "files")]
 mod declared;
-#[cfg(any(feature = "files", feature = "models", feature = "vision"))]
+#[cfg(any(feature = "files", feature = "models", feature = "augment"))]
 mod given;
 #[cfg(feature = "files")]
 mod inspect;
@@ -43,7 +43,7 @@ use std::sync::{Mutex, PoisonError};
 
 use wasm_bindgen::prelude::*;
 
-#[cfg(feature = "vision")]
+#[cfg(feature = "augment")]
 pub use augment::Augmenter;
 #[cfg(any(feature = "files", feature = "convert"))]
 pub use layered::Layered;

@@ -69,17 +69,18 @@ mod files {
 
     #[wasm_bindgen]
     impl Runtime {
-        /// Imports a model. `weights` are the weight files one after the other, and nothing for TFLite and ONNX;
-        /// `input_shapes` are dimensions by name, as JSON.
+        /// Imports a model. `weights` are the weight files one after the other, and nothing for TFLite; `external` are the places
+        /// of an ONNX file's among them, `[offset, bytes]` by name, `input_shapes` dimensions by name, both as JSON.
         pub fn load(
             &self,
             format: &str,
             model: Vec<u8>,
             weights: &Uint8Array,
+            external: Option<String>,
             outputs: Option<Vec<String>>,
             input_shapes: Option<String>,
         ) -> Result<Net, JsValue> {
-            let imported = reading::import(format, model, weights, outputs, input_shapes);
+            let imported = reading::import(format, model, weights, external, outputs, input_shapes);
             imported.and_then(|it| Net::new(it.graph, self.device.clone())).map_err(|e| convert::error(&e))
         }
     }

@@ -16,11 +16,13 @@ pub struct Beside {
 }
 
 /// All of them.
-pub const MODULES: [Beside; 3] = [
+pub const MODULES: [Beside; 4] = [
     // Reads and writes Keras' files.
     Beside { name: keras::NAME, max_bytes: 400_000, build: |_, toolchain, profile| keras::build(toolchain, profile) },
     // What is around networks: neither an engine nor its kernels.
     Beside { name: "vision", max_bytes: 150_000, build: feature },
+    // Changes the pictures that a page trains on.
+    Beside { name: "augment", max_bytes: 150_000, build: feature },
     // Makes ONNX files and convolutional classifiers of models: layers and graphs, and neither an engine nor its kernels.
     Beside { name: "convert", max_bytes: 450_000, build: feature },
 ];

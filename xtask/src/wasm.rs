@@ -159,8 +159,8 @@ impl Flavour {
     /// Cargo features for tests, lints and development: all that the flavour can have.
     pub fn features(self) -> &'static str {
         match self {
-            Flavour::Threads => "cpu,webgpu,onnx,models,vision,convert,threads",
-            _ => "cpu,webgpu,onnx,models,vision,convert",
+            Flavour::Threads => "cpu,webgpu,onnx,models,vision,augment,convert,threads",
+            _ => "cpu,webgpu,onnx,models,vision,augment,convert",
         }
     }
 
@@ -218,7 +218,7 @@ impl Profile {
     }
 }
 
-/// `build [--release|--dev] [simd|relaxed|threads|webgpu|keras|vision|convert]...`
+/// `build [--release|--dev] [simd|relaxed|threads|webgpu|keras|vision|augment|convert]...`
 pub fn task(arguments: &[String]) -> Result {
     let mut profile = Profile::Release;
     let (mut flavours, mut modules) = (Vec::new(), Vec::new());

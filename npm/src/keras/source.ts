@@ -17,8 +17,8 @@ import {
   refusePage,
   weightParts,
 } from "../files.js";
-import { type Model as GraphFile, recognise } from "../models.js";
-import type { FetchOptions, ModelSource } from "../types.js";
+import { type Model as GraphFile, given, recognise, whole as wholeGraph } from "../models.js";
+import type { FetchOptions, ModelSource, OnnxFiles } from "../types.js";
 
 /** One of Keras' files. */
 export interface KerasBytes {
@@ -64,7 +64,10 @@ async function read(
   if (typeof source === "string" || source instanceof URL) {
     const url = absolute(source);
     const first = await download.first(url);
-    if (!isJson(headOf(first))) return whole(first, url.href, true, graphs);
+    if (!isJson(headOf(first))) {
+      const read = (names: string[]) => download.others(beside(url, names.map(encodeURI)));
+      return whole(first, url.href, true, graphs, read);
+    }
     const kind = graphs ? kindOf(first, url.href) : "layers";
     const shards = await download.others(beside(url, manifest(first, url.href, kind)));
     return tfjs(kind, first, shards, url.href, true);
@@ -72,10 +75,14 @@ async function read(
   const bytes = asBytes(source);
   if (bytes) {
     await download.check(bytes, "the buffer", true);
-    return whole(bytes, "the buffer", false, graphs);
+    return whole(bytes, "the buffer", false, graphs, async () => []);
   }
   if (source instanceof Blob) return picked([source], download, graphs);
   if (typeof source === "object" && source !== null) {
+    if (graphs && "onnx" in source && "data" in source) {
+      download.refuseSums();
+      return given(source as OnnxFiles);
+    }
     if ("json" in source && "weights" in source) {
       download.refuseSums();
       const json = jsonBytes(source.json);
@@ -92,18 +99,20 @@ async function read(
 /** Files that the user chose. */
 async function picked(files: Blob[], download: Download, graphs: boolean): Promise<KerasBytes | GraphFile> {
   const names = namesOf(files);
-  const main = files.length === 1 ? 0 : names.findIndex((name) => /\.json$/i.test(name));
+  const main = files.length === 1 ? 0 : names.findIndex((name) => (graphs ? /\.(json|onnx)$/i : /\.json$/i).test(name));
   const file = files[main];
   if (!file) {
-    throw failure("invalid", "several files are a TensorFlow.js model: its model.json is missing", {
+    throw failure("invalid", "among the files is no model: its model.json is missing", {
       expected: "model.json",
       received: names.join(", ") || "no files",
     });
   }
   const first = await content(file);
   const name = names[main] || "the file";
-  await download.check(first, names[main] ?? "", true);
-  if (!isJson(headOf(first))) return whole(first, name, true, graphs);
+  await download.check(first, names[main] ?? "", files.length === 1);
+  if (!isJson(headOf(first))) {
+    return whole(first, name, true, graphs, (wanted) => chosen(files, wanted, name, download));
+  }
   const kind = graphs ? kindOf(first, name) : "layers";
   return tfjs(kind, first, await chosen(files, manifest(first, name, kind), name, download), name, true);
 }
@@ -120,13 +129,19 @@ function tfjs(
   return { name, json, bytes: joinWeights(shards), owned };
 }
 
-/** A file that is complete in itself. */
-function whole(bytes: Uint8Array, name: string, owned: boolean, graphs: boolean): KerasBytes | GraphFile {
+/** A file that is complete in itself, but for the files that an ONNX model may name. */
+async function whole(
+  bytes: Uint8Array,
+  name: string,
+  owned: boolean,
+  graphs: boolean,
+  read: (names: string[]) => Promise<Uint8Array[]>,
+): Promise<KerasBytes | GraphFile> {
   const head = headOf(bytes);
   if (isJson(head)) {
     throw failure("invalid", `${name} is a model.json without its weights: pass { json, weights }, or its URL`);
   }
   refusePage(head, name);
   const format = graphs ? recognise(bytes) : undefined;
-  return format ? { format, model: bytes, weights: [], owned } : { name, bytes, owned };
+  return format ? wholeGraph(format, bytes, name, owned, read) : { name, bytes, owned };
 }

@@ -1,7 +1,7 @@
 // The steps themselves, where the engine lives: the page asks for many at a time.
 
-import type { WasmAugmenter } from "../vision/module.js";
 import type { WasmModel } from "../wasm.js";
+import type { WasmAugmenter } from "./augmenter.js";
 import type { Batches } from "./loader.js";
 import type { Column, Samples } from "./samples.js";
 

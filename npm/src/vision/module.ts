@@ -23,23 +23,6 @@ export interface WasmConfusion {
   free(): void;
 }
 
-/** Augmentations. */
-export interface WasmAugmenter {
-  /**
-   * Changes pictures, and with them labels of their pixels and labels that are boxes, in parts of the picture and of these forms:
-   * `[pictures, maps, boxes, kept]`; `first` is the first sample's number, `kept` is 1 for each sample and label of one box that
-   * is still in the picture.
-   */
-  apply(
-    pictures: object,
-    maps: object | undefined,
-    boxes: object[],
-    forms: Uint8Array,
-    first: number,
-  ): [pictures: object, maps: object | undefined, boxes: object[], kept: Uint8Array];
-  free(): void;
-}
-
 /** What wasm-bindgen exports. */
 export interface VisionModule {
   default(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
@@ -162,7 +145,6 @@ export interface VisionModule {
     elevenPoints: boolean,
   ): Float64Array;
   Confusion: new (classes: number) => WasmConfusion;
-  Augmenter: new (json: string) => WasmAugmenter;
   classMap(scores: Floats, shape: Sizes, height: number, width: number): Uint16Array<ArrayBuffer>;
   resizeMap(
     map: Uint16Array,

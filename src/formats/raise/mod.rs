@@ -58,6 +58,10 @@ impl Raised {
 /// Errors name the node: operations that no layer has (the choice of boxes, sorting), and what mixes the samples of a batch.
 pub fn raise(graph: &Graph, name: &str) -> Result<Raised> {
     let declared: Vec<_> = graph.inputs().iter().map(|input| input.dims.clone()).collect();
+    if let Some(input) = graph.inputs().iter().find(|input| input.dims.len() < 2) {
+        let name = &graph.values()[input.value.index()].name;
+        return Err(Error::unsupported("an input without a batch cannot be trained on").at(name));
+    }
     let mut raiser = Raiser {
         graph,
         types: graph.guessed_types(&declared)?,

@@ -77,7 +77,7 @@ fn floats(tensor: Tensor) -> Vec<f32> {
 }
 
 /// Boxes of four numbers each, in one of the forms: 0 corners, 1 centre and size, 2 left upper corner and size.
-pub(super) fn rects(values: &[f32], form: u8) -> Result<Vec<Rect>> {
+fn rects(values: &[f32], form: u8) -> Result<Vec<Rect>> {
     let (boxes, rest) = values.as_chunks::<4>();
     if !rest.is_empty() {
         return Err(Error::mismatch("boxes have four numbers each", "a multiple of 4", values.len()));
