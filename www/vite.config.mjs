@@ -17,6 +17,11 @@ const DATA = {
   "models/centernet/centernet.json": "vendor/centernet/centernet.json",
   "models/centernet/centernet.bin": "vendor/centernet/centernet.bin",
   "models/centernet/LICENSE.txt": "vendor/centernet/LICENSE",
+  "models/selfie_segmentation/selfie_segmentation.tflite": "vendor/selfie_segmentation/selfie_segmentation.tflite",
+  "models/selfie_segmentation/LICENSE.txt": "vendor/selfie_segmentation/LICENSE",
+  "models/esrgan-slim-x2/model.json": "vendor/esrgan-slim-x2/model.json",
+  "models/esrgan-slim-x2/group1-shard1of1.bin": "vendor/esrgan-slim-x2/group1-shard1of1.bin",
+  "models/esrgan-slim-x2/LICENSE.txt": "vendor/esrgan-slim-x2/LICENSE",
   "photos/astronaut.png": "tests/data/images/astronaut.png",
   "photos/chelsea.png": "tests/data/images/chelsea.png",
   "photos/coffee.png": "tests/data/images/coffee.png",
@@ -31,13 +36,13 @@ const PUBLIC = [
   ...readdirSync(join(root, "public/thumbs")).map((name) => `thumbs/${name}`),
 ];
 
-/** `<!-- part: NAME key="value" -->` stands for `parts/NAME.html`, with the value in the place of `{key}`. */
+/** `<!-- part: NAME key="value" -->` stands for `parts/NAME.html`, with the value in the place of `{key}`; of a key without a value nothing is left. */
 function parts() {
   const part = (_, indent, name, attributes) => {
     const values = [...attributes.matchAll(/(\w+)="([^"]*)"/g)];
     const text = readFileSync(join(root, "parts", `${name}.html`), "utf8").trimEnd();
     const filled = values.reduce((html, [, key, value]) => html.replaceAll(`{${key}}`, value), text);
-    return filled.replace(/^/gm, indent);
+    return filled.replace(/ ?\{\w+\}/g, "").replace(/^/gm, indent);
   };
   return {
     name: "striate-parts",
@@ -107,6 +112,7 @@ export default defineConfig({
         index: join(root, "index.html"),
         filters: join(root, "filters.html"),
         segments: join(root, "segments.html"),
+        photos: join(root, "photos.html"),
         sw: join(root, "src/sw.ts"),
       },
       output: {

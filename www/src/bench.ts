@@ -1,4 +1,4 @@
-import { type Engine, type EngineInfo, StriateError, striate } from "striate";
+import { type Edition, type Engine, type EngineInfo, StriateError, striate } from "striate";
 import { Choice, element } from "./dom.ts";
 import { EnginePanel } from "./engine-panel.ts";
 import { explainEngine } from "./messages.ts";
@@ -16,6 +16,8 @@ export interface Work<T> {
   unexpected: string;
   /** Modules that are kept for use without the network, beside the engine's binary. */
   readonly modules?: readonly string[];
+  /** What the engine begins with: the other edition follows when it is needed. Default: `"models"`. */
+  readonly edition?: Edition;
 }
 
 /** The pages of several pieces: an engine that is chosen, and work that is done anew whenever something changes. */
@@ -38,6 +40,11 @@ export class Bench<T> {
     this.#backend = settings.backend;
     this.#work = work;
     this.#choice = new Choice("backend", parseBackend, (choice) => void this.start(choice));
+  }
+
+  /** What is worked with at the moment; nothing while an engine starts. */
+  get made(): T | undefined {
+    return this.#made;
   }
 
   /** Starts an engine, in place of the last one; by default as it was chosen. */
@@ -107,7 +114,7 @@ export class Bench<T> {
     const { threads, softwareAdapter } = this.#settings;
     try {
       const engine = await striate({
-        edition: "models",
+        edition: this.#work.edition ?? "models",
         backend,
         allowSoftwareAdapter: softwareAdapter,
         signal: starting.signal,

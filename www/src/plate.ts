@@ -10,16 +10,22 @@ function drawing(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   return context;
 }
 
-/** Draws the picture, smaller if need be, and reads its pixels back. */
-export function showPhoto(bitmap: ImageBitmap): Pixels {
+/** Draws the picture on the page's canvas for it, smaller if need be; on that it can be read back. */
+export function drawPhoto(bitmap: ImageBitmap): CanvasRenderingContext2D {
   const canvas = element("photo", HTMLCanvasElement);
   const scale = Math.min(LONGEST / Math.max(bitmap.width, bitmap.height), 1);
   canvas.width = Math.max(Math.round(bitmap.width * scale), 1);
   canvas.height = Math.max(Math.round(bitmap.height * scale), 1);
-  const { width, height } = canvas;
   const context = drawing(canvas);
   context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, width, height);
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  return context;
+}
+
+/** Draws the picture and reads its pixels back. */
+export function showPhoto(bitmap: ImageBitmap): Pixels {
+  const context = drawPhoto(bitmap);
+  const { width, height } = context.canvas;
   const rgba = context.getImageData(0, 0, width, height).data;
   const data = new Float32Array(width * height * 3);
   for (let from = 0, to = 0; to < data.length; from += 4) {

@@ -9,11 +9,24 @@ export const SAMPLES = [
   { name: "coffee", shows: "a cup of coffee" },
 ] as const;
 
+/** Photos with much in them. */
+export const SCENES = [
+  { name: "china", shows: "a temple", type: "image/jpeg" },
+  { name: "flower", shows: "a flower", type: "image/jpeg" },
+] as const satisfies readonly Sample[];
+
 /** A photo on offer. */
 export interface Sample {
   readonly name: string;
   /** What is on it, for who cannot see it. */
   readonly shows: string;
+  /** Default: PNG. */
+  readonly type?: "image/jpeg";
+}
+
+/** Where a sample is. */
+export function addressOf({ name, type }: Sample): string {
+  return `photos/${name}.${type ? "jpg" : "png"}`;
 }
 
 /** Fills the row of sample photos; `select` marks the one being looked at, if it is one of them. */

@@ -1,8 +1,9 @@
 import { type Engine, type Segmentation, Segmenter } from "striate";
 import { drawClassMap, type Rgb } from "striate/draw";
 import { Bench } from "./bench.ts";
-import { element, make, setText } from "./dom.ts";
+import { element, setText } from "./dom.ts";
 import { download } from "./download.ts";
+import { showLegend } from "./legend.ts";
 import { keepOffline } from "./offline.ts";
 import { cutDigits, HEIGHT, Pad, WIDTH } from "./pad.ts";
 import { readSettings } from "./settings.ts";
@@ -70,16 +71,14 @@ function show(found: Segmentation): void {
   const mask = found.mask({ width: width / 2, height: height / 2 });
   context.fillStyle = "#000";
   context.fillRect(0, 0, width, height);
-  drawClassMap(context, mask, { opacity: 1, colour: (value) => COLOURS[value] ?? [255, 255, 255] });
+  const colour = (value: number): Rgb => COLOURS[value] ?? [255, 255, 255];
+  drawClassMap(context, mask, { opacity: 1, colour });
   const areas = found.areas(found.mask({ width: WIDTH, height: HEIGHT }));
   const seen = areas.filter((area) => area.class > 0 && area.pixels >= SPECK).sort((a, b) => a.class - b.class);
-  const entry = (area: (typeof seen)[number]) => {
-    const chip = make("span", { className: "chip" });
-    chip.style.setProperty("--colour", `rgb(${(COLOURS[area.class] ?? []).join(" ")})`);
-    const share = make("span", { className: "figures" }, `${(100 * area.share).toFixed(1)} %`);
-    return make("li", {}, chip, make("span", { className: "what" }, area.label), share);
-  };
-  legend.replaceChildren(...seen.map(entry));
+  showLegend(
+    legend,
+    seen.map((area) => ({ ...area, colour: colour(area.class) })),
+  );
   const words = seen.map(({ label }) => label).join(", ");
   setText(element("seen", HTMLElement), seen.length > 0 ? "" : pad.empty ? "Nothing is written." : "No digit is seen.");
   map.setAttribute("aria-label", seen.length > 0 ? `Where the digits are: ${words}` : "No digits");

@@ -1,22 +1,10 @@
 // For everybody: keyboards, screen readers, small screens, dark rooms.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { test } from "node:test";
-import { browser, open, readNotice, readResults, site } from "./harness.mjs";
+import { audit, browser, open, readNotice, readResults, site } from "./harness.mjs";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const chromium = await browser([]);
 const url = await site();
-
-/** Serious and critical findings of axe-core, one line each. */
-async function audit(page) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
-}
 
 for (const colorScheme of ["light", "dark"]) {
   test(`axe-core finds nothing serious, ${colorScheme}, in any state`, async (t) => {

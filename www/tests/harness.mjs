@@ -1,5 +1,7 @@
 // What every end-to-end test stands on: servers, browsers, and pages that fail a test by themselves when they log an error.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { greyPng } from "../../npm/tests/png.js";
@@ -68,6 +70,17 @@ export async function readNotice(page, title) {
     return shown && title.test(document.getElementById("notice-title").textContent);
   }, title);
   return page.innerText("#notice");
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** Serious and critical findings of axe-core, one line each. */
+export async function audit(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
 }
 
 /** A PNG of this size, all black, one bit a pixel: small even where the picture is huge. */

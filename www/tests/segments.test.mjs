@@ -1,14 +1,11 @@
 // The page of digits, pixel by pixel: a network that striate trained sees what is laid out and what is written by hand.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { test } from "node:test";
-import { browser, open, readEngine, readNotice, site } from "./harness.mjs";
+import { audit, browser, open, readEngine, readNotice, site } from "./harness.mjs";
 
 const chromium = await browser();
 const root = await site();
 const url = `${root}segments.html`;
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** The same digits at the same places, in every run. */
 const seeded = (page) =>
@@ -162,10 +159,6 @@ for (const [name, context] of Object.entries({
     await seen(page);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(wide <= 0, `${wide} pixels too wide`);
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => globalThis.axe.run());
-    const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-    const lines = serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
-    assert.deepEqual(lines, []);
+    assert.deepEqual(await audit(page), []);
   });
 }

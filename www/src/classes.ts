@@ -1,0 +1,163 @@
+import {
+  type Engine,
+  type ImageInput,
+  type Model,
+  type Net,
+  preprocessing,
+  type Segmentation,
+  Segmenter,
+} from "striate";
+import { classColour, drawClassMap } from "striate/draw";
+import { element, setText } from "./dom.ts";
+import { showLegend } from "./legend.ts";
+import { type Desk, type Loading, OwnNetwork } from "./own-network.ts";
+import { StateLine } from "./state-line.ts";
+
+/** Classes of PASCAL VOC, in the order that networks trained on it have. */
+const VOC =
+  "background aeroplane bicycle bird boat bottle bus car cat chair cow table dog horse motorbike person plant sheep sofa train screen";
+/** A class that covers less than this is left out of the legend. */
+const SPECK = 0.001;
+
+const RANGES: Readonly<Record<string, ImageInput>> = {
+  symmetric: preprocessing.tf,
+  unit: preprocessing.unit,
+  bytes: {},
+  imagenet: preprocessing.torch,
+};
+
+/** Formats of Keras; what is not among them is read as TFLite, ONNX or a TFJS graph. */
+const KERAS = /\.(h5|keras|safetensors)$/i;
+
+type Viewer = Net | Model;
+
+/** What the visitor opened. */
+interface Source {
+  readonly from: URL | readonly File[];
+  readonly name: string;
+  /** Names of the classes, if a list of them came with it. */
+  readonly labels?: readonly string[];
+}
+
+/** Whatever segmentation network the visitor has, over the photo. */
+export class Classes {
+  readonly #photo: HTMLCanvasElement;
+  readonly #again: () => void;
+  readonly #canvas = element("classes", HTMLCanvasElement);
+  readonly #range = element("classes-range", HTMLSelectElement);
+  readonly #line = new StateLine("classes");
+  readonly #network: OwnNetwork<Viewer>;
+  #source: Source | undefined;
+
+  /** `again` has {@link run} called anew. */
+  constructor(photo: HTMLCanvasElement, again: () => void) {
+    this.#photo = photo;
+    this.#again = again;
+    this.#network = new OwnNetwork(this.#line, (engine, how) => this.#load(engine, how), again);
+    const address = element("classes-url", HTMLInputElement);
+    element("classes-form", HTMLFormElement).addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (address.value.trim()) this.#openAddress(address.value.trim());
+    });
+    const chooser = element("classes-file", HTMLInputElement);
+    element("classes-choose", HTMLButtonElement).addEventListener("click", () => chooser.click());
+    chooser.addEventListener("change", () => {
+      const files = [...(chooser.files ?? [])];
+      chooser.value = "";
+      if (files.length > 0) void this.#openFiles(files);
+    });
+    this.#range.addEventListener("change", again);
+  }
+
+  /** Looks at the photo, if there is a network. */
+  async run(desk: Desk): Promise<() => void> {
+    const source = this.#source;
+    const network = source && (await this.#network.get(desk));
+    if (!source || !network) return () => this.#show(undefined);
+    const labels = source.labels ?? labelsFor(network);
+    const input = network.inputs[0]?.dtype === "float32" ? RANGES[this.#range.value] : {};
+    try {
+      const start = performance.now();
+      const seen = await new Segmenter<Viewer>(network, { labels, ...(input ? { input } : {}) }).segment(this.#photo, {
+        signal: desk.signal,
+      });
+      const time = performance.now() - start;
+      return () => this.#show({ seen, name: source.name, time });
+    } catch (error) {
+      if (desk.signal.aborted || !(error instanceof Error)) throw error;
+      this.#line.say(`${source.name} does not say what is where: ${error.message}`);
+      return () => this.#show(undefined);
+    }
+  }
+
+  #openAddress(address: string): void {
+    const from = URL.canParse(address, location.href) ? new URL(address, location.href) : undefined;
+    if (from?.origin === location.origin || from?.protocol === "https:") {
+      this.#open({ from, name: from.pathname.split("/").at(-1) || from.host });
+    } else this.#line.say(from ? "Networks of other servers come by https only." : "That is no address.");
+  }
+
+  async #openFiles(files: readonly File[]): Promise<void> {
+    const list = files.find(({ name }) => /\.txt$/i.test(name));
+    const from = files.filter((file) => file !== list);
+    const text = await list?.text();
+    const labels = text?.split("\n").map((line) => line.trim());
+    const main = from.find(({ name }) => !/\.bin$/i.test(name));
+    if (main) this.#open({ from, name: main.name, ...(labels ? { labels } : {}) });
+    else this.#line.say("Among these files is no network.");
+  }
+
+  #open(source: Source): void {
+    this.#source = source;
+    this.#network.forget();
+    this.#line.busy("Waiting for the engine …");
+    this.#again();
+  }
+
+  async #load(engine: Engine, { signal, onProgress }: Loading): Promise<Viewer> {
+    const source = this.#source;
+    if (!source) throw new Error("No network was chosen.");
+    const { from } = source;
+    const keras = KERAS.test(source.name);
+    // Networks of others are not kept: the visitor may change one under the same address.
+    const how = { signal, onProgress };
+    if (from instanceof URL) return keras ? engine.loadModel(from, how) : engine.load(from, how);
+    return keras ? engine.loadModel([...from], how) : engine.load([...from], how);
+  }
+
+  #show(result: { seen: Segmentation; name: string; time: number } | undefined): void {
+    const context = this.#canvas.getContext("2d", { alpha: false });
+    if (!context) throw new Error("This browser cannot draw.");
+    const { width, height } = this.#photo;
+    Object.assign(this.#canvas, { width, height });
+    this.#canvas.hidden = !result;
+    element("classes-none", HTMLElement).hidden = result !== undefined;
+    setText(element("classes-time", HTMLElement), result ? `${Math.max(Math.round(result.time), 1)} ms` : "");
+    const list = element("classes-legend", HTMLElement);
+    if (!result) {
+      list.replaceChildren();
+      return;
+    }
+    const { seen } = result;
+    context.drawImage(this.#photo, 0, 0);
+    const mask = seen.mask({ width, height });
+    drawClassMap(context, mask, { opacity: 0.65 });
+    const areas = seen.areas(mask).filter(({ share }) => share >= SPECK);
+    showLegend(
+      list,
+      areas.map((area) => ({ ...area, colour: classColour(area.class) })),
+    );
+    const words = areas.map(({ label }) => label).join(", ");
+    this.#canvas.setAttribute("aria-label", `What ${result.name} sees in the photo: ${words}`);
+    this.#line.say(`${result.name}: ${seen.maps.width} × ${seen.maps.height} places, ${seen.classes} classes.`);
+  }
+}
+
+/** Names of the classes, as far as their number gives them away. */
+function labelsFor({ outputs }: Viewer): readonly string[] {
+  const count = outputs[0]?.shape.at(-1) ?? 0;
+  const voc = VOC.split(" ");
+  if (count === voc.length) return voc;
+  if (count === 1) return ["background", "foreground"];
+  return Array.from({ length: Math.min(count, 256) }, (_, i) => `class ${i}`);
+}

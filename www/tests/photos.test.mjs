@@ -1,0 +1,291 @@
+// The page of a photo, pixel by pixel: people cut out, a network of the visitor's, a part enlarged. With the real networks.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { audit, browser, file, open, readEngine, readNotice, site } from "./harness.mjs";
+
+const chromium = await browser();
+const root = await site();
+const url = `${root}photos.html`;
+const SELFIE = "**/selfie_segmentation.tflite";
+
+const start = (t, options = {}) => open(t, { browser: chromium, url, query: "?backend=wasm", ...options });
+
+/** Waits until this element says so; what it says. */
+async function says(page, id, pattern) {
+  const said = await page.waitForFunction(
+    ({ id, source }) => {
+      const { textContent } = document.getElementById(id);
+      return new RegExp(source).test(textContent) && textContent;
+    },
+    { id, source: pattern.source },
+  );
+  return said.jsonValue();
+}
+
+/** Share of the photo, in percent, that belongs to a person. */
+const person = async (page) => Number(/(\d+) %/.exec(await says(page, "person", /\d+ % of the photo/))[1]);
+
+/** Red, green, blue of a canvas at a place given in parts of it. */
+const pixel = (page, id, u, v) =>
+  page.evaluate(
+    ({ id, u, v }) => {
+      const canvas = document.getElementById(id);
+      const [x, y] = [Math.floor(u * canvas.width), Math.floor(v * canvas.height)];
+      return [...canvas.getContext("2d").getImageData(x, y, 1, 1).data.slice(0, 3)];
+    },
+    { id, u, v },
+  );
+
+const FACE = [0.43, 0.24];
+const WALL = [0.62, 0.1];
+
+for (const { name, query, backend } of [
+  { name: "wasm", query: "?backend=wasm", backend: "wasm" },
+  { name: "WebGPU", query: "?backend=webgpu&software-adapter", backend: "webgpu" },
+]) {
+  test(`cuts the astronaut out, on ${name}`, async (t) => {
+    const page = await start(t, { query });
+    const share = await person(page);
+    assert.ok(share > 45 && share < 62, `${share} % are a person`);
+    assert.equal((await readEngine(page)).backend, backend);
+
+    await page.getByRole("radio", { name: "Matte" }).check();
+    assert.ok((await pixel(page, "cutout", ...FACE))[0] > 240, "the face is in the matte");
+    assert.ok((await pixel(page, "cutout", ...WALL))[0] < 15, "the wall is not");
+
+    await page.getByRole("radio", { name: "Colour" }).check();
+    await page.fill("#colour", "#1040c0");
+    const near = (got, wanted, what) => {
+      const far = Math.max(...got.map((value, i) => Math.abs(value - wanted[i])));
+      assert.ok(far <= 8, `${what}: ${got}, not ${wanted}`);
+    };
+    near(await pixel(page, "cutout", ...WALL), [0x10, 0x40, 0xc0], "the wall has the colour");
+    near(await pixel(page, "cutout", ...FACE), await pixel(page, "photo", ...FACE), "the face is the photo's");
+    assert.equal(await page.isHidden("#colour-field"), false);
+  });
+}
+
+test("another photo is looked at, and a temple has nobody in it", async (t) => {
+  const page = await start(t, { query: "?backend=wasm&photo=china" });
+  await says(page, "person", /No person is seen/);
+  await page.setInputFiles("#photo-file", { name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("no") });
+  await readNotice(page, /not a picture/);
+  await page.getByRole("button", { name: "Use a sample photo" }).click();
+  assert.ok((await person(page)) > 45);
+  await page.click('.thumb:has(img[src*="flower"])');
+  await says(page, "person", /No person is seen/);
+});
+
+const legend = (page) =>
+  page.$$eval("#classes-legend li", (lines) =>
+    lines.map((line) => ({
+      label: line.querySelector(".what").textContent,
+      share: Number.parseFloat(line.querySelector(".figures").textContent),
+    })),
+  );
+
+test("a network by its address: classes in colours, with their shares", async (t) => {
+  const page = await start(t);
+  const share = await person(page);
+  await page.selectOption("#classes-range", "unit");
+  await page.fill("#classes-url", "models/selfie_segmentation/selfie_segmentation.tflite");
+  await page.click("#classes-form [type=submit]");
+  await says(page, "classes-state-text", /256 × 256 places, 2 classes/);
+  const lines = await legend(page);
+  const [front] = lines.filter(({ label }) => label === "foreground");
+  assert.ok(Math.abs(front.share - share) < 4, `${front.share} % and ${share} % are the person`);
+  const total = lines.reduce((sum, line) => sum + line.share, 0);
+  assert.ok(Math.abs(total - 100) < 0.3, `${total} % together`);
+  // PASCAL VOC's second colour over the face; the wall is as it was.
+  const [face, own] = [await pixel(page, "classes", ...FACE), await pixel(page, "photo", ...FACE)];
+  for (const [i, of] of [128, 0, 0].entries()) {
+    assert.ok(Math.abs(face[i] - (0.65 * of + 0.35 * own[i])) < 6, `${face} over ${own}`);
+  }
+  assert.deepEqual(await pixel(page, "classes", ...WALL), await pixel(page, "photo", ...WALL));
+  // It looks at the next photo, too.
+  await page.click('.thumb:has(img[src*="china"])');
+  await page.waitForFunction(() => document.getElementById("main").dataset.picture === "china");
+  await says(page, "person", /No person/);
+  const [most] = await legend(page);
+  assert.ok(most.label === "background" && most.share > 90, `${most.label} ${most.share}`);
+});
+
+test("a network from files, with a list of names", async (t) => {
+  const page = await start(t);
+  await person(page);
+  const names = ["paper", ..."0123456789"].join("\n");
+  await page.setInputFiles("#classes-file", [
+    {
+      name: "digits-fcn.safetensors",
+      mimeType: "application/octet-stream",
+      buffer: readFileSync(file("www/public/models/digits-fcn.safetensors")),
+    },
+    { name: "names.txt", mimeType: "text/plain", buffer: Buffer.from(names) },
+  ]);
+  await says(page, "classes-state-text", /11 classes/);
+  for (const { label } of await legend(page)) assert.match(label, /^(paper|\d)$/);
+});
+
+test("what is no network of this kind is said; the rest of the page goes on", async (t) => {
+  const page = await start(t, { expect: /Failed to load resource/ });
+  await person(page);
+  const load = async (address) => {
+    await page.fill("#classes-url", address);
+    await page.click("#classes-form [type=submit]");
+  };
+  await load("models/ssd_mobilenetv2_oidv4/model.tflite");
+  await says(page, "classes-state-text", /model\.tflite does not say what is where/);
+  await load("photos/coffee.png");
+  await says(page, "classes-state-text", /cannot be used/);
+  await load("models/none.tflite");
+  await says(page, "classes-state-text", /could not be fetched/);
+  await load("http://127.0.0.2/model.tflite");
+  await says(page, "classes-state-text", /by https only/);
+  await page.setInputFiles("#classes-file", { name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("a") });
+  await says(page, "classes-state-text", /Among these files is no network/);
+  assert.ok(await page.isVisible("#classes-none"));
+  assert.ok(await page.isHidden("#notice"));
+  await page.getByRole("radio", { name: "Matte" }).check();
+  assert.ok((await pixel(page, "cutout", ...FACE))[0] > 240);
+});
+
+/** Mean difference of two canvases of one size. */
+const difference = (page) =>
+  page.evaluate(() => {
+    const [a, b] = ["before", "after"].map((id) => {
+      const canvas = document.getElementById(id);
+      return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    });
+    return a.length === b.length ? a.reduce((sum, value, i) => sum + Math.abs(value - b[i]), 0) / a.length : -1;
+  });
+
+test("enlarges the framed part; a moved frame is another part", async (t) => {
+  const page = await start(t);
+  await person(page);
+  assert.ok(await page.isHidden("#divider"));
+  await page.click("#enlarge");
+  await says(page, "larger-figures", /192 × 128 → 384 × 256, \d+\.\d s/);
+  const far = await difference(page);
+  assert.ok(far > 0.3 && far < 8, `the same picture, drawn otherwise: ${far}`);
+  await page.focus("#divider");
+  for (let i = 0; i < 10; i++) await page.keyboard.press("ArrowLeft");
+  assert.match(await page.$eval("#after", (node) => getComputedStyle(node).clipPath), /40%/);
+
+  const where = () => page.$eval("#frame", ({ style }) => [style.left, style.top].map(Number.parseFloat));
+  const [left, top] = await where();
+  await page.focus("#frame");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowDown");
+  const [right, below] = await where();
+  assert.ok(right > left && below > top, `${right} ${below}`);
+  assert.ok(await page.isHidden("#after"), "what was enlarged is no longer framed");
+  const { x, y } = await page.locator("#photo").boundingBox();
+  await page.mouse.click(x + 90, y + 10);
+  assert.deepEqual((await where())[1], 0, "the frame stays within the photo");
+  await page.click("#enlarge");
+  await says(page, "larger-figures", /→/);
+});
+
+test("enlarging can be stopped: while its network comes, and while it runs", async (t) => {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const page = await start(t, {
+    before: (page) =>
+      page.route("**/group1-shard1of1.bin", (route) => held.then(() => route.continue().catch(() => {}))),
+  });
+  await person(page);
+  const cancel = page.getByRole("button", { name: "Cancel" });
+  await page.click("#enlarge");
+  await cancel.click();
+  await says(page, "larger-state-text", /Cancelled/);
+  release();
+  await page.click("#enlarge");
+  await says(page, "larger-state-text", /Enlarging/);
+  await cancel.click();
+  await says(page, "larger-state-text", /Cancelled/);
+  assert.ok(await page.isHidden("#after"));
+  // Another photo stops it as well, without a word.
+  await page.click("#enlarge");
+  await says(page, "larger-state-text", /Enlarging/);
+  await page.click('.thumb:has(img[src*="coffee"])');
+  await page.waitForFunction(() => document.getElementById("main").dataset.picture === "coffee");
+  assert.ok(await page.isHidden("#larger-state"));
+  await page.click("#enlarge");
+  await says(page, "larger-figures", /→/);
+  assert.ok((await difference(page)) < 8, "it is the new photo that was enlarged");
+});
+
+test("a network that does not come is said in its piece; the next try has it", async (t) => {
+  let calls = 0;
+  const page = await start(t, {
+    expect: /Failed to load|404/,
+    before: (page) =>
+      page.route(SELFIE, (route) => (calls++ === 0 ? route.fulfill({ status: 404 }) : route.continue())),
+  });
+  await says(page, "cutout-state-text", /could not be fetched/);
+  assert.ok(await page.isHidden("#notice"));
+  await page.click("#enlarge");
+  await says(page, "larger-figures", /→/);
+  await page.click("#cutout-state-action");
+  assert.ok((await person(page)) > 45);
+  assert.ok(await page.isHidden("#cutout-state"));
+});
+
+test("an engine that is not there is said, and another offered", async (t) => {
+  const page = await start(t, { query: "?backend=webgpu" });
+  await readNotice(page, /does not run here/);
+  await page.click("#enlarge");
+  await says(page, "larger-state-text", /not ready/);
+  await page.getByRole("button", { name: "Use WebAssembly" }).click();
+  assert.ok((await person(page)) > 45);
+});
+
+test("works without a network once it was used", async (t) => {
+  const page = await start(t, {
+    context: { serviceWorkers: "allow" },
+    expect: /ERR_INTERNET_DISCONNECTED|Failed to load/,
+  });
+  const share = await person(page);
+  await page.click("#enlarge");
+  await says(page, "larger-figures", /→/);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await page.waitForFunction(async () => {
+    const urls = [];
+    for (const name of await caches.keys()) {
+      for (const { url } of await (await caches.open(name)).keys()) urls.push(url);
+    }
+    const parts = [/-files-.*\.wasm$/, /-models-.*\.wasm$/, /keras.*\.wasm$/, /selfie.*\.tflite$/, /shard1of1\.bin$/];
+    return parts.every((part) => urls.some((url) => part.test(url)));
+  });
+  await page.context().setOffline(true);
+  await page.goto(`${url}?backend=wasm`);
+  assert.equal(await person(page), share);
+  await page.click("#enlarge");
+  await says(page, "larger-figures", /→/);
+  await page.fill("#classes-url", "models/ssd_mobilenetv2_oidv4/model.tflite");
+  await page.click("#classes-form [type=submit]");
+  await says(page, "classes-state-text", /You are offline/);
+});
+
+for (const [name, context] of Object.entries({
+  "light, large": { colorScheme: "light" },
+  "dark, phone": { colorScheme: "dark", viewport: { width: 360, height: 780 }, hasTouch: true },
+  "light, small phone": { colorScheme: "light", viewport: { width: 320, height: 568 }, hasTouch: true },
+})) {
+  test(`everybody can use it: ${name}`, async (t) => {
+    const page = await start(t, { context });
+    await person(page);
+    const wide = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok((await wide()) <= 0, `${await wide()} pixels too wide`);
+    assert.deepEqual(await audit(page), []);
+    await page.getByRole("radio", { name: "Colour" }).check();
+    await page.fill("#classes-url", "models/selfie_segmentation/selfie_segmentation.tflite");
+    await page.click("#classes-form [type=submit]");
+    await says(page, "classes-state-text", /2 classes/);
+    await page.click("#enlarge");
+    await says(page, "larger-figures", /→/);
+    assert.ok((await wide()) <= 0, `${await wide()} pixels too wide, with results`);
+    assert.deepEqual(await audit(page), [], "with results");
+  });
+}
