@@ -67,8 +67,11 @@ export class Cutout {
       drawMatted(context, this.#photo, matte, { background, radius: width / 40, pixelRatio: 1 });
     }
     const share = matte.data.reduce((sum, value) => sum + value, 0) / matte.data.length;
-    const words = share < SPECK ? "No person is seen" : `Person: ${Math.round(100 * share)} % of the photo`;
+    const words = share < SPECK ? "No person is seen" : `Cut out: ${Math.round(100 * share)} % of the photo`;
     setText(element("person", HTMLElement), words);
-    this.#canvas.setAttribute("aria-label", share < SPECK ? "The photo, with nobody cut out" : "The person cut out");
+    this.#canvas.setAttribute(
+      "aria-label",
+      share < SPECK ? "The photo, with nobody cut out" : "What is taken for a person, cut out",
+    );
   }
 }

@@ -51,7 +51,7 @@ export class Enlarger {
   reset(): void {
     const [width, height] = [Math.min(WIDTH, this.#photo.width), Math.min(HEIGHT, this.#photo.height)];
     this.#part = { x: 0, y: 0, width, height };
-    this.#move(this.#photo.width / 2, this.#photo.height / 3);
+    this.#move(this.#photo.width / 2, 0.28 * this.#photo.height);
   }
 
   /** Stops what runs; the engine was replaced, or the part is another. */
