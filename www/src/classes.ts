@@ -10,7 +10,7 @@ import {
 import { classColour, drawClassMap } from "striate/draw";
 import { element, setText } from "./dom.ts";
 import { showLegend } from "./legend.ts";
-import { type Desk, type Loading, OwnNetwork } from "./own-network.ts";
+import { type Desk, isEngines, type Loading, OwnNetwork } from "./own-network.ts";
 import { StateLine } from "./state-line.ts";
 
 /** Classes of PASCAL VOC, in the order that networks trained on it have. */
@@ -48,6 +48,8 @@ export class Classes {
   readonly #line = new StateLine("classes");
   readonly #network: OwnNetwork<Viewer>;
   #source: Source | undefined;
+  /** The last network: given back when another takes its place. */
+  #loaded: Viewer | undefined;
 
   /** `again` has {@link run} called anew. */
   constructor(photo: HTMLCanvasElement, again: () => void) {
@@ -84,7 +86,7 @@ export class Classes {
       const time = performance.now() - start;
       return () => this.#show({ seen, name: source.name, time });
     } catch (error) {
-      if (desk.signal.aborted || !(error instanceof Error)) throw error;
+      if (desk.signal.aborted || isEngines(error) || !(error instanceof Error)) throw error;
       this.#line.say(`${source.name} does not say what is where: ${error.message}`);
       return () => this.#show(undefined);
     }
@@ -118,11 +120,13 @@ export class Classes {
     const source = this.#source;
     if (!source) throw new Error("No network was chosen.");
     const { from } = source;
-    const keras = KERAS.test(source.name);
+    this.#loaded?.dispose();
+    this.#loaded = undefined;
     // Networks of others are not kept: the visitor may change one under the same address.
     const how = { signal, onProgress };
-    if (from instanceof URL) return keras ? engine.loadModel(from, how) : engine.load(from, how);
-    return keras ? engine.loadModel([...from], how) : engine.load([...from], how);
+    const model = from instanceof URL ? from : [...from];
+    this.#loaded = await (KERAS.test(source.name) ? engine.loadModel(model, how) : engine.load(model, how));
+    return this.#loaded;
   }
 
   #show(result: { seen: Segmentation; name: string; time: number } | undefined): void {

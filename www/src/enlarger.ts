@@ -1,5 +1,4 @@
 import type { Model, Upscaler } from "striate";
-import { StriateError } from "striate";
 import { element, setText } from "./dom.ts";
 import { keepVariant } from "./offline.ts";
 import { type Desk, OwnNetwork } from "./own-network.ts";
@@ -15,7 +14,7 @@ const STEP = 16;
 interface Hooks {
   /** The engine, if there is one. */
   desk(): Desk | undefined;
-  /** Told of errors that are the engine's. */
+  /** Told of errors that are not a network's that does not come. */
   fail(error: unknown): void;
 }
 
@@ -163,8 +162,7 @@ export class Enlarger {
         if (running === this.#running) this.#line.say("Cancelled.");
       } else if (!desk.signal.aborted) {
         this.#line.clear();
-        if (error instanceof StriateError) this.#hooks.fail(error);
-        else throw error;
+        this.#hooks.fail(error);
       }
     } finally {
       if (running === this.#running || !this.#running) this.#button.disabled = false;

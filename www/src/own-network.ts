@@ -20,6 +20,7 @@ export class OwnNetwork<N> {
   #desk: Desk | undefined;
   #network: N | undefined;
   #failed = false;
+  #loading = new AbortController();
 
   /** `retry` asks for it again, when the visitor wants to. */
   constructor(line: StateLine, load: (engine: Engine, loading: Loading) => Promise<N>, retry: () => void) {
@@ -28,31 +29,48 @@ export class OwnNetwork<N> {
     this.#retry = retry;
   }
 
-  /** Lets go of it, so that it is loaded anew. */
+  /** Lets go of it, so that it is loaded anew; a loading that is on its way is stopped, and nobody is given its network. */
   forget(): void {
+    this.#loading.abort();
+    this.#loading = new AbortController();
     this.#desk = undefined;
     this.#network = undefined;
     this.#failed = false;
   }
 
-  /** The network; nothing if it could not be loaded. A loading that `signal` stops is an error, as are the engine's own; `cancel` is offered meanwhile. */
+  /**
+   * The network; nothing if it could not be loaded, or was forgotten meanwhile. A loading that `signal` stops is an error, as are the
+   * engine's own; `cancel` is offered meanwhile.
+   */
   async get(desk: Desk, signal: AbortSignal = desk.signal, cancel?: Action): Promise<N | undefined> {
     if (this.#desk === desk && (this.#network !== undefined || this.#failed)) return this.#network;
     this.forget();
+    const forgotten = this.#loading.signal;
+    let loading = true;
     this.#line.busy("Fetching the network …", undefined, cancel);
     try {
-      this.#network = await this.#load(desk.engine, {
-        signal,
+      const network = await this.#load(desk.engine, {
+        signal: AbortSignal.any([signal, forgotten]),
         cache: true,
         onProgress: (progress) => {
-          if (progress.stage === "download") this.#line.busy("Fetching the network …", shareOf(progress), cancel);
-          else if (progress.stage === "compile") this.#line.busy("Preparing the network …", shareOf(progress), cancel);
+          if (forgotten.aborted || !loading) return;
+          const share = shareOf(progress);
+          if (progress.stage === "download") this.#line.busy("Fetching the network …", share, cancel);
+          else if (progress.stage === "compile") this.#line.busy("Preparing the network …", share, cancel);
         },
       });
+      loading = false;
+      if (forgotten.aborted) return undefined;
+      this.#network = network;
       this.#line.clear();
     } catch (error) {
+      loading = false;
+      if (forgotten.aborted) {
+        if (signal.aborted) throw error;
+        return undefined;
+      }
       // Stopped, or lost with the engine: not the network's fault.
-      if (signal.aborted || desk.signal.aborted || (error instanceof StriateError && error.code === "device-lost")) {
+      if (signal.aborted || desk.signal.aborted || isEngines(error)) {
         this.#line.clear();
         throw error;
       }
@@ -66,6 +84,11 @@ export class OwnNetwork<N> {
     this.#desk = desk;
     return this.#network;
   }
+}
+
+/** Whether this is the engine's fault, and another engine the way on. */
+export function isEngines(error: unknown): boolean {
+  return error instanceof StriateError && error.code === "device-lost";
 }
 
 function explain(error: unknown): string {
