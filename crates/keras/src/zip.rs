@@ -27,6 +27,8 @@ pub const SIGNATURE: &[u8] = b"PK\x03\x04";
 
 const DIRECTORY: &[u8] = b"PK\x01\x02";
 const END: &[u8] = b"PK\x05\x06";
+const END64: &[u8] = b"PK\x06\x06";
+const LOCATOR: &[u8] = b"PK\x06\x07";
 /// A directory's end record is this long, and a comment of up to 64 KB may follow it.
 const END_SIZE: usize = 22;
 
@@ -39,11 +41,21 @@ impl Archive {
             return Err(Error::invalid("the archive's directory is missing: the file is cut off"));
         };
         let mut cursor = Cursor::new(bytes, end as u64 + 10);
-        let (count, _, offset) = (cursor.u16()?, cursor.u32()?, cursor.u32()?);
-        if offset == u32::MAX || count == u16::MAX {
-            return Err(Error::unsupported("an archive of more than 4 GB (zip64)"));
+        let (count, size, offset) = (cursor.u16()?, cursor.u32()?, cursor.u32()?);
+        let (mut count, mut offset, large) = (count as u64, offset as u64, size == u32::MAX);
+        if large || offset == u32::MAX as u64 || count == u16::MAX as u64 {
+            // The end record of zip64, whose place stands in front of this one.
+            let mut cursor = Cursor::new(bytes, (end as u64).saturating_sub(20));
+            cursor.expect(LOCATOR)?;
+            cursor.skip(4)?;
+            let mut cursor = Cursor::new(bytes, cursor.u64()?);
+            cursor.expect(END64)?;
+            cursor.skip(28)?;
+            count = cursor.u64()?;
+            cursor.skip(8)?;
+            offset = cursor.u64()?;
         }
-        let mut cursor = Cursor::new(bytes, offset as u64);
+        let mut cursor = Cursor::new(bytes, offset);
         let mut entries = Vec::new();
         for _ in 0..count {
             entries.push(entry(bytes, &mut cursor)?);
@@ -115,22 +127,42 @@ fn entry(bytes: &[u8], cursor: &mut Cursor) -> Result<Entry> {
     cursor.skip(8)?;
     let header = cursor.u32()?;
     let name = String::from_utf8_lossy(cursor.take(name as usize)?).into_owned();
-    cursor.skip(extra as usize + comment as usize)?;
+    let more = cursor.take(extra as usize)?;
+    cursor.skip(comment as usize)?;
     if flags & 1 != 0 {
         return Err(Error::unsupported(format!("the archive's {name} is encrypted")));
     }
-    if [length, size, header].contains(&u32::MAX) {
-        return Err(Error::unsupported(format!("the archive's {name} has more than 4 GB (zip64)")));
-    }
+    let [size, length, header] = zip64(more, [size, length, header])?;
     // The local header repeats the name, with extra fields of its own.
-    let mut local = Cursor::new(bytes, header as u64);
+    let mut local = Cursor::new(bytes, header);
     local.expect(SIGNATURE)?;
     local.skip(22)?;
     let (name_length, extra) = (local.u16()?, local.u16()?);
     local.skip(name_length as usize + extra as usize)?;
-    let (start, length) = (local.at(), length as usize);
+    let memory = |number: u64| {
+        usize::try_from(number).map_err(|_| Error::resource(format!("the archive's {name} of {number} bytes")))
+    };
+    let (start, length, size) = (local.at(), memory(length)?, memory(size)?);
     local.skip(length)?;
-    Ok(Entry { name, method, crc, start, length, size: size as usize })
+    Ok(Entry { name, method, crc, start, length, size })
+}
+
+/// Numbers of which those without room for them stand in the extra field 1, one after the other (APPNOTE 4.5.3).
+fn zip64(extra: &[u8], short: [u32; 3]) -> Result<[u64; 3]> {
+    let mut long = Cursor::new(&[], 0);
+    let mut cursor = Cursor::new(extra, 0);
+    // Other fields end where they like; some writers pad the list.
+    while let (Ok(id), Ok(length)) = (cursor.u16(), cursor.u16()) {
+        let Ok(field) = cursor.take(length as usize) else { break };
+        if id == 1 {
+            long = Cursor::new(field, 0);
+        }
+    }
+    let mut numbers = [0; 3];
+    for (number, short) in numbers.iter_mut().zip(short) {
+        *number = if short == u32::MAX { long.u64()? } else { short as u64 };
+    }
+    Ok(numbers)
 }
 
 /// An archive of stored members. (Weights are noise to a compressor; Keras stores them, too.)
@@ -202,6 +234,56 @@ mod tests {
         let error = archive.member(&bytes, "x").unwrap_err().to_string();
         assert_eq!(error, "the archive is no Keras model (expected x, received a.json, b, c/d.h5)");
         assert_eq!(archive.into_member(bytes, "c/d.h5").unwrap(), [7; 300]);
+    }
+
+    /// `write`'s archive of one member with all that may be long in its long form.
+    fn long(name: &str, content: &[u8]) -> Vec<u8> {
+        let plain = write(&[(name, content)]).unwrap();
+        let (directory, end) = (30 + name.len() + content.len(), plain.len() - END_SIZE);
+        let mut out = plain[..directory].to_vec();
+        let mut entry = plain[directory..end].to_vec();
+        entry[20..28].fill(0xff);
+        entry[42..46].fill(0xff);
+        // Another field comes first: its contents are nobody's business.
+        entry.extend([0x34, 0x12, 5, 0, 1, 0, 8, 0, 9]);
+        entry.extend([1, 0, 24, 0]);
+        for number in [content.len() as u64, content.len() as u64, 0] {
+            entry.extend(number.to_le_bytes());
+        }
+        entry[30] = (entry.len() - 46 - name.len()) as u8;
+        out.extend(&entry);
+        let at = out.len() as u64;
+        out.extend(END64);
+        out.extend(44u64.to_le_bytes());
+        out.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        for number in [1, 1, entry.len() as u64, directory as u64] {
+            out.extend(number.to_le_bytes());
+        }
+        out.extend(LOCATOR);
+        out.extend([0; 4]);
+        out.extend(at.to_le_bytes());
+        out.extend(1u32.to_le_bytes());
+        out.extend(END);
+        out.extend([0; 4]);
+        out.extend([0xff; 12]);
+        out.extend([0, 0]);
+        out
+    }
+
+    #[test]
+    fn zip64_is_read() {
+        let bytes = long("a.json", b"{12}");
+        let archive = Archive::read(&bytes).unwrap();
+        assert_eq!(archive.names().collect::<Vec<_>>(), ["a.json"]);
+        assert_eq!(archive.member(&bytes, "a.json").unwrap(), b"{12}");
+        for at in 0..bytes.len() {
+            for value in [0, 1, 0x80, 0xff] {
+                let mut wrong = bytes.clone();
+                wrong[at] = value;
+                let _ = Archive::read(&wrong).and_then(|archive| archive.member(&wrong, "a.json"));
+            }
+            assert!(Archive::read(&bytes[..at]).is_err(), "cut off after {at} bytes");
+        }
     }
 
     #[test]

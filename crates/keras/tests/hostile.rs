@@ -25,6 +25,7 @@ const FILES: &[&str] = &[
     "keras/hdf5-earliest.h5",
     "keras/hdf5-v108.h5",
     "keras/hdf5-latest.h5",
+    "keras/hdf5-v110.h5",
 ];
 
 /// A network with a weight, whatever the file is of.
@@ -112,6 +113,20 @@ fn damage_is_an_error_and_costs_little() {
             let mut file = file.clone();
             file[at] ^= 0xff;
             bounded(file, &format!("{path} changed at {at}"));
+        }
+    }
+    // The heads of every index of chunks, place by place.
+    let file = data("keras/hdf5-v110.h5");
+    let heads = [b"FAHD", b"FADB", b"EAHD", b"EAIB", b"EASB", b"EADB", b"BTHD", b"BTLF", b"BTIN"];
+    for head in heads {
+        let places: Vec<usize> = (0..file.len() - 80).filter(|&at| file[at..].starts_with(head)).collect();
+        assert!(!places.is_empty(), "no index with {}", String::from_utf8_lossy(head));
+        for at in places.iter().take(3).flat_map(|&at| at..at + 80) {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut file = file.clone();
+                file[at] = value;
+                bounded(file, &format!("index changed to {value} at {at}"));
+            }
         }
     }
     assert!(refused > 450, "only {refused} damaged files were refused");

@@ -97,5 +97,45 @@ def write_hdf5():
             file.attrs["number"] = 3
 
 
+def write_indices():
+    """Every index of chunks that HDF5 1.10 chooses from; an array's value i is i % 50 - 20."""
+    values = lambda shape, dtype="f4": ((np.arange(np.prod(shape)) % 50) - 20).reshape(shape).astype(dtype)
+    with h5py.File(f"{HERE}/hdf5-v110.h5", "w", libver=("v110", "v110")) as file:
+        def put(name, shape, chunks, most=None, early=False, packed=False):
+            space = h5py.h5s.create_simple(shape, tuple(h5py.h5s.UNLIMITED if m is None else m for m in most or shape))
+            plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            plist.set_chunk(chunks)
+            if early:
+                plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+            if packed:
+                plist.set_shuffle()
+                plist.set_deflate(9)
+            array = h5py.h5d.create(file.id, name.encode(), h5py.h5t.IEEE_F32LE, space, plist)
+            array.write(h5py.h5s.ALL, h5py.h5s.ALL, values(shape))
+
+        box, part = (7, 5, 3), (3, 2, 2)
+        for name, packed in [("", False), (" packed", True)]:
+            put("single" + name, (7, 5), (7, 5), packed=packed)
+            put("fixed" + name, box, part, packed=packed)
+            put("extensible" + name, box, part, (7, None, 3) if packed else (None, 5, 3), packed=packed)
+            put("tree" + name, box, part, (None, 5, None) if packed else (None, None, 3), packed=packed)
+        put("implicit", box, part, early=True)
+        # These may still grow, which numbers their chunks in another way.
+        put("implicit small", (4, 5), (3, 2), (9, 11), early=True)
+        put("fixed small", (4, 5), (3, 2), (9, 11))
+        put("extensible last", (4, 5), (3, 2), (9, None))
+        put("fixed in pages", (1030,), (1,))
+        put("extensible super blocks", (250,), (1,), (None,))
+        put("tree of two levels", (20, 9), (1, 1), (None, None))
+    # Too large to keep: the test reads what STRIATE_HDF5_LARGE names.
+    with h5py.File("/tmp/hdf5-large.h5", "w", libver=("v110", "v110")) as file:
+        growing = {"data": values((140001,), "i1"), "chunks": (1,), "maxshape": (None,)}
+        file.create_dataset("pages", **growing)
+        file.create_dataset("pages packed", compression="gzip", **growing)
+        file.create_dataset("fixed packed", data=values((2500,), "i1"), chunks=(1,), compression="gzip")
+        file.create_dataset("tree", data=values((3000, 7), "i1"), chunks=(1, 1), maxshape=(None, None))
+
+
 write_network()
 write_hdf5()
+write_indices()

@@ -1,7 +1,8 @@
 //! Arrays: where their numbers are, and the numbers as floats.
 
+use super::chunks::{Chunks, Index};
 use super::header::{Message, kind, only};
-use super::messages::{Type, dataspace, elements};
+use super::messages::{Type, elements, extent};
 use super::{Attribute, Reader, UNDEFINED};
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
@@ -36,8 +37,8 @@ enum Layout {
     Whole { at: u64, bytes: usize },
     /// Nothing was ever written: zeros.
     Empty,
-    /// Chunks of these dimensions in a B-tree.
-    Chunks { tree: u64, dims: Vec<usize> },
+    /// Chunks with an index.
+    Chunks(Chunks),
     /// All in one chunk.
     OneChunk { at: u64, bytes: usize, dims: Vec<usize>, mask: u32 },
     /// A way that is not read.
@@ -66,13 +67,13 @@ impl<'a> Reader<'a> {
         else {
             return Err(Error::invalid("an array without a type or without dimensions in an HDF5 file"));
         };
-        let (of, shape) = (Type::read(&mut of)?, dataspace(&mut space)?);
+        let (of, (shape, most)) = (Type::read(&mut of)?, extent(&mut space)?);
         let filters = only(messages, kind::FILTERS)?.map_or(Ok(Vec::new()), filters)?;
         let is_bfloat = |(name, value): &(String, Attribute)| {
             name == "dtype" && *value == Attribute::Texts(vec!["bfloat16".to_string()])
         };
         let bfloat = self.attributes(messages)?.iter().any(is_bfloat);
-        let layout = read_layout(layout, &shape, of.size())?;
+        let layout = read_layout(layout, &shape, most, of.size())?;
         Ok(Some(Array { shape, of, bfloat, layout, filters }))
     }
 }
@@ -100,9 +101,13 @@ fn filters(mut cursor: Cursor) -> Result<Vec<Filter>> {
     Ok(filters)
 }
 
-fn read_layout(mut cursor: Cursor, shape: &[usize], element: usize) -> Result<Layout> {
+fn read_layout(mut cursor: Cursor, shape: &[usize], most: Vec<u64>, element: usize) -> Result<Layout> {
     let bytes = elements(shape)?.saturating_mul(element);
     let whole = |at: u64, bytes: usize| if at == UNDEFINED { Layout::Empty } else { Layout::Whole { at, bytes } };
+    let chunks = |index, at: u64, dims: Vec<usize>, raw_edges| match at {
+        UNDEFINED => Layout::Empty,
+        _ => Layout::Chunks(Chunks { index, at, dims, most, raw_edges }),
+    };
     let version = cursor.u8()?;
     if version < 3 {
         let (rank, class) = (cursor.u8()? as usize, cursor.u8()?);
@@ -119,23 +124,22 @@ fn read_layout(mut cursor: Cursor, shape: &[usize], element: usize) -> Result<La
             }
             1 => whole(at, bytes),
             // The last dimension is the element's size.
-            _ if at == UNDEFINED => Layout::Empty,
-            _ => Layout::Chunks { tree: at, dims: dims[..rank.saturating_sub(1)].to_vec() },
+            _ => chunks(Index::Tree, at, dims[..rank.saturating_sub(1)].to_vec(), false),
         });
     }
     Ok(match (version, cursor.u8()?) {
-        (3 | 4, 0) => {
+        (3..=5, 0) => {
             let size = cursor.u16()? as usize;
             Layout::Whole { at: cursor.at() as u64, bytes: size }
         }
-        (3 | 4, 1) => whole(cursor.u64()?, cursor.size()?),
+        (3..=5, 1) => whole(cursor.u64()?, cursor.size()?),
         (3, 2) => {
             let rank = cursor.u8()? as usize;
             let tree = cursor.u64()?;
             let dims = (1..rank).map(|_| Ok(cursor.u32()? as usize)).collect::<Result<Vec<_>>>()?;
-            if tree == UNDEFINED { Layout::Empty } else { Layout::Chunks { tree, dims } }
+            chunks(Index::Tree, tree, dims, false)
         }
-        (4, 2) => {
+        (4 | 5, 2) => {
             let (flags, rank, width) = (cursor.u8()?, cursor.u8()? as usize, cursor.u8()? as usize);
             if !(1..=8).contains(&width) {
                 return Err(Error::invalid("a damaged chunk size in an HDF5 file"));
@@ -151,10 +155,21 @@ fn read_layout(mut cursor: Cursor, shape: &[usize], element: usize) -> Result<La
                     let bytes = elements(&dims)?.saturating_mul(element);
                     Layout::OneChunk { at: cursor.u64()?, bytes, dims, mask: 0 }
                 }
-                _ => Layout::Unknown("chunks with an index of HDF5 1.10 (write the file with libver \"v108\")"),
+                kind => {
+                    // What the index was made with stands in its own header, too.
+                    let (index, arguments) = match kind {
+                        2 => (Index::Implicit, 0),
+                        3 => (Index::Fixed, 1),
+                        4 => (Index::Extensible, 5),
+                        5 => (Index::Tree2, 6),
+                        _ => return Ok(Layout::Unknown("chunks with an index of a later version")),
+                    };
+                    cursor.skip(arguments)?;
+                    chunks(index, cursor.u64()?, dims, flags & 1 != 0)
+                }
             }
         }
-        (3 | 4, 3) => Layout::Unknown("a virtual array"),
+        (3..=5, 3) => Layout::Unknown("a virtual array"),
         _ => Layout::Unknown("a layout of a later version"),
     })
 }
@@ -207,11 +222,14 @@ impl Array {
                 }
                 Cursor::new(file, *at).take(bytes)?
             }
-            Layout::Chunks { tree, dims } => {
-                owned = self.chunked(file, *tree, dims)?;
+            Layout::Chunks(chunks) => {
+                owned = self.chunked(file, chunks)?;
                 &owned
             }
             Layout::OneChunk { at, bytes, dims, mask } => {
+                if dims.len() != self.shape.len() || self.shape.iter().zip(dims).any(|(s, d)| s > d) {
+                    return Err(Error::invalid("an array of the HDF5 file is larger than its only chunk"));
+                }
                 let stored = Cursor::new(file, *at).take(*bytes)?;
                 owned = self.assemble(dims, vec![(vec![0; dims.len()], self.unfilter(stored, dims, *mask)?)])?;
                 &owned
@@ -228,13 +246,12 @@ impl Array {
         numbers::floats(number, raw)
     }
 
-    fn chunked(&self, file: &[u8], tree: u64, dims: &[usize]) -> Result<Vec<u8>> {
+    fn chunked(&self, file: &[u8], chunks: &Chunks) -> Result<Vec<u8>> {
+        let dims = &*chunks.dims;
         if dims.len() != self.shape.len() || dims.contains(&0) {
             return Err(Error::mismatch("chunks of other dimensions than their array", self.shape.len(), dims.len()));
         }
-        let reader = Reader::new(file);
-        let mut stored = Vec::new();
-        reader.chunks(tree, dims.len(), None, &mut stored)?;
+        let mut stored = Reader::new(file).stored(chunks, &self.shape, self.chunk_bytes(dims)?)?;
         // Every place, once: Keras leaves no holes, and nothing is set aside for what is not there.
         let expected = self.shape.iter().zip(dims).try_fold(1usize, |n, (s, d)| n.checked_mul(s.div_ceil(*d)));
         if expected != Some(stored.len()) {
@@ -245,19 +262,29 @@ impl Array {
         if stored.windows(2).any(|pair| pair[0].0 == pair[1].0) {
             return Err(Error::invalid("a chunk is there twice in the HDF5 file"));
         }
-        let chunks = stored.into_iter().map(|(offset, at, bytes, mask)| {
-            let stored = Cursor::new(file, at).take(bytes)?;
+        let all = stored.iter().fold(0usize, |sum, (_, place)| sum.saturating_add(place.bytes));
+        if all > file.len() {
+            return Err(Error::invalid("chunks of the HDF5 file lie on each other"));
+        }
+        let read = stored.into_iter().map(|(offset, place)| {
+            let stored = Cursor::new(file, place.at).take(place.bytes)?;
+            let edge = offset.iter().zip(dims).zip(&self.shape).any(|((o, d), s)| o.saturating_add(*d) > *s);
+            let mask = if edge && chunks.raw_edges { u32::MAX } else { place.mask };
             Ok((offset, self.unfilter(stored, dims, mask)?))
         });
-        let chunks = chunks.collect::<Result<Vec<_>>>()?;
-        self.assemble(dims, chunks)
+        let read = read.collect::<Result<Vec<_>>>()?;
+        self.assemble(dims, read)
+    }
+
+    /// Bytes of a chunk before it went through filters.
+    fn chunk_bytes(&self, dims: &[usize]) -> Result<usize> {
+        let bytes = elements(dims)?.checked_mul(self.of.size()).filter(|&n| n <= MAX_BYTES);
+        bytes.ok_or_else(|| Error::resource(format!("a chunk of {dims:?} elements")))
     }
 
     /// A chunk's elements, as they were before the filters.
     fn unfilter(&self, stored: &[u8], dims: &[usize], mask: u32) -> Result<Vec<u8>> {
-        let size = self.of.size();
-        let bytes = elements(dims)?.checked_mul(size).filter(|&n| n <= MAX_BYTES);
-        let bytes = bytes.ok_or_else(|| Error::resource(format!("a chunk of {dims:?} elements")))?;
+        let bytes = self.chunk_bytes(dims)?;
         let mut data = stored.to_vec();
         for (i, filter) in self.filters.iter().enumerate().rev() {
             if i < 32 && mask >> i & 1 == 1 {
@@ -329,35 +356,6 @@ fn unshuffle(data: &[u8], element: usize) -> Vec<u8> {
     let mut out: Vec<u8> = (0..count * element).map(|i| data[i % element * count + i / element]).collect();
     out.extend_from_slice(&data[count * element..]);
     out
-}
-
-/// Offset in elements, address, bytes and skipped filters of a chunk as stored.
-type Stored = (Vec<usize>, u64, usize, u32);
-
-impl Reader<'_> {
-    /// The chunks in a B-tree of version 1.
-    fn chunks(&self, address: u64, rank: usize, level: Option<u8>, found: &mut Vec<Stored>) -> Result<()> {
-        let mut cursor = self.at(address, 24)?;
-        cursor.expect(b"TREE")?;
-        let (kind, own, count) = (cursor.u8()?, cursor.u8()?, cursor.u16()? as usize);
-        if kind != 1 || level.is_some_and(|level| level != own) || own > 16 {
-            return Err(Error::invalid(format!("the B-tree at offset {address} is no array's")));
-        }
-        cursor.skip(16)?;
-        let key = 8 + 8 * (rank + 1);
-        let mut cursor = self.at(cursor.at() as u64, count * (key + 8))?;
-        for _ in 0..count {
-            let (bytes, mask) = (cursor.u32()? as usize, cursor.u32()?);
-            let offset = (0..rank).map(|_| cursor.size()).collect::<Result<Vec<_>>>()?;
-            cursor.skip(8)?;
-            let child = cursor.u64()?;
-            match own.checked_sub(1) {
-                Some(below) => self.chunks(child, rank, Some(below), found)?,
-                None => found.push((offset, child, bytes, mask)),
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

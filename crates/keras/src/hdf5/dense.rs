@@ -23,36 +23,42 @@ impl Heap {
     }
 }
 
+/// Is given the kind of a tree, the bytes of a record, and a record.
+pub(super) type Visit<'v, 'a> = &'v mut dyn FnMut(u8, usize, Cursor<'a>) -> Result<()>;
+
 impl<'a> Reader<'a> {
     /// The messages with their lengths; in the tree's records the heap's identifier comes after `skip` bytes.
     pub(super) fn dense(&self, heap: u64, index: u64, skip: usize) -> Result<Vec<(Cursor<'a>, usize)>> {
         let heap = self.heap_header(heap)?;
-        let mut cursor = self.at(index, 38)?;
-        cursor.expect(b"BTHD")?;
-        cursor.skip(2)?;
-        let (node, record, depth) = (cursor.u32()? as usize, cursor.u16()? as usize, cursor.u16()?);
-        cursor.skip(2)?;
-        let (root, count) = (cursor.u64()?, cursor.u16()? as usize);
-        if depth > 8 || record == 0 || node < 16 + record || skip >= record {
-            return Err(Error::invalid(format!("a damaged B-tree at offset {index}")));
-        }
-        let tree = Tree { node, record, skip };
         let mut found = Vec::new();
-        if root != UNDEFINED {
-            self.records(&tree, root, count, depth as usize, &heap, &mut found)?;
-        }
+        self.records(index, &mut |_, _, mut record| {
+            record.skip(skip)?;
+            found.push(self.heap_object(&heap, record)?);
+            Ok(())
+        })?;
         Ok(found)
     }
 
-    fn records(
-        &self,
-        tree: &Tree,
-        address: u64,
-        count: usize,
-        depth: usize,
-        heap: &Heap,
-        found: &mut Vec<(Cursor<'a>, usize)>,
-    ) -> Result<()> {
+    /// Goes through the records of a B-tree of version 2: its kind, bytes of a record, the record.
+    pub(super) fn records(&self, index: u64, visit: Visit<'_, 'a>) -> Result<()> {
+        let mut cursor = self.at(index, 38)?;
+        cursor.expect(b"BTHD")?;
+        cursor.skip(1)?;
+        let kind = cursor.u8()?;
+        let (node, record, depth) = (cursor.u32()? as usize, cursor.u16()? as usize, cursor.u16()?);
+        cursor.skip(2)?;
+        let (root, count) = (cursor.u64()?, cursor.u16()? as usize);
+        if depth > 8 || record == 0 || node < 16 + record {
+            return Err(Error::invalid(format!("a damaged B-tree at offset {index}")));
+        }
+        let tree = Tree { kind, node, record };
+        if root == UNDEFINED {
+            return Ok(());
+        }
+        self.node(&tree, root, count, depth as usize, visit)
+    }
+
+    fn node(&self, tree: &Tree, address: u64, count: usize, depth: usize, visit: Visit<'_, 'a>) -> Result<()> {
         let mut cursor = self.at(address, tree.node)?;
         cursor.expect(if depth == 0 { b"BTLF" } else { b"BTIN" })?;
         cursor.skip(2)?;
@@ -60,17 +66,16 @@ impl<'a> Reader<'a> {
             return Err(Error::invalid(format!("too many records in the B-tree's node at offset {address}")));
         }
         for _ in 0..count {
-            let mut record = cursor.clone();
+            let record = cursor.clone();
             cursor.skip(tree.record)?;
-            record.skip(tree.skip)?;
-            found.push(self.heap_object(heap, record)?);
+            visit(tree.kind, tree.record, record)?;
         }
         if depth > 0 {
             let (own, all) = tree.counts(depth);
             for _ in 0..=count {
                 let (child, records) = (cursor.u64()?, cursor.number(own)? as usize);
                 cursor.skip(all)?;
-                self.records(tree, child, records, depth - 1, heap, found)?;
+                self.node(tree, child, records, depth - 1, visit)?;
             }
         }
         Ok(())
@@ -158,9 +163,9 @@ impl<'a> Reader<'a> {
 
 /// A B-tree of version 2.
 struct Tree {
+    kind: u8,
     node: usize,
     record: usize,
-    skip: usize,
 }
 
 impl Tree {

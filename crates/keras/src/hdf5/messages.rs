@@ -63,13 +63,18 @@ impl Type {
 
 /// Dimensions; a scalar has none.
 pub(super) fn dataspace(cursor: &mut Cursor) -> Result<Vec<usize>> {
-    let (version, rank, _flags) = (cursor.u8()?, cursor.u8()?, cursor.u8()?);
+    Ok(extent(cursor)?.0)
+}
+
+/// Dimensions, and how large each may become (`u64::MAX`: without end).
+pub(super) fn extent(cursor: &mut Cursor) -> Result<(Vec<usize>, Vec<u64>)> {
+    let (version, rank, flags) = (cursor.u8()?, cursor.u8()?, cursor.u8()?);
     match version {
         1 => cursor.skip(5)?,
         2 => {
             if cursor.u8()? == 2 {
                 // No elements at all.
-                return Ok(vec![0]);
+                return Ok((vec![0], vec![0]));
             }
         }
         _ => return Err(Error::unsupported(format!("dimensions of version {version} in an HDF5 file"))),
@@ -77,7 +82,10 @@ pub(super) fn dataspace(cursor: &mut Cursor) -> Result<Vec<usize>> {
     if rank > 32 {
         return Err(Error::invalid(format!("{rank} dimensions in an HDF5 file; 32 at most")));
     }
-    (0..rank).map(|_| cursor.size()).collect()
+    let dims = (0..rank).map(|_| cursor.size()).collect::<Result<Vec<_>>>()?;
+    let largest = |&dim: &usize| if flags & 1 != 0 { cursor.u64() } else { Ok(dim as u64) };
+    let most = dims.iter().map(largest).collect::<Result<_>>()?;
+    Ok((dims, most))
 }
 
 /// Number of elements.

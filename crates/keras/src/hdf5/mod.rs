@@ -1,7 +1,8 @@
 //! HDF5 files as h5py writes them: groups, attributes, arrays of numbers.
 //!
 //! Specification: "HDF5 File Format Specification" versions 1.0 to 3.0. Read are superblocks 0 to 3, object headers 1
-//! and 2, groups as B-trees, as links and as dense links, contiguous, compact and chunked arrays, deflate and shuffle.
+//! and 2, groups as B-trees, as links and as dense links, contiguous, compact and chunked arrays (with every index
+//! that HDF5 1.8 and 1.10 write), deflate and shuffle.
 //! Written are superblock 0, object headers 1, groups as B-trees and contiguous arrays, as h5py writes by default.
 //!
 //! Nothing in a file is trusted. The whole tree is read at once, and reading pays for every byte it looks at out of a
@@ -10,6 +11,7 @@
 //! file (times what deflate can do).
 
 mod array;
+mod chunks;
 mod dense;
 mod header;
 mod links;
