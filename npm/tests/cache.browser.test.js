@@ -196,7 +196,7 @@ test("a full disk costs no model: it loads, nothing half is kept, and the page i
 });
 
 test("in a worker, and of Keras' files and other addresses", async () => {
-  const seen = await inPage(async ({ striate, caught, modelCache }) => {
+  const seen = await inPage(async ({ striate, caught, modelCache, server }) => {
     const code = `
       const { striate, modelCache } = await import("${location.origin}/dist/index.js");
       const engine = await striate({ backend: "wasm", worker: false });
@@ -211,17 +211,23 @@ test("in a worker, and of Keras' files and other addresses", async () => {
     const steps = [];
     const blob = URL.createObjectURL(new Blob([await (await fetch("/m/net.onnx")).arrayBuffer()]));
     await engine.load(blob, { cache: true, onProgress: (step) => steps.push(step) });
+    await engine.loadModel("/m/net.onnx", { cache: "layers" });
+    const kept = await modelCache.list("layers");
+    // What begins as HDF5 and is cut off.
+    await server({ files: { "/m/net.onnx": [0x89, 0x48, 0x44, 0x46, 13, 10, 26, 10] } });
     const keras = await caught(engine.loadModel("/m/net.onnx", { cache: true }));
     engine.dispose();
     return {
       inWorker,
       warning: steps.find((step) => step.stage === "cache").warning,
+      kept: kept.length,
       keras,
       left: await modelCache.size(""),
     };
   });
   assert.equal(seen.inWorker, 1);
   assert.match(seen.warning, /blob:/);
+  assert.equal(seen.kept, 1, "graphs that become layers, too");
   assert.equal(seen.keras.code, "invalid");
   assert.equal(seen.left, 0);
 });

@@ -225,7 +225,14 @@ test("layers that Keras does not have are what the page says", async () => {
 
 test("wrong files are told apart", async () => {
   const { json, weights } = convModel();
-  await fails(engine.loadModel({ json, weights }), { code: "unsupported", message: /graph model/ });
+  const model = await engine.loadModel({ json, weights });
+  assert.deepEqual(
+    model.layers.map(({ className }) => className),
+    ["InputLayer", "Conv2D"],
+    "a graph becomes layers",
+  );
+  // Weights alone come of Keras' files only.
+  await fails(model.loadWeights({ json, weights }), { code: "unsupported", message: /graph model/ });
   await fails(engine.loadModel(new TextEncoder().encode("<!doctype html>")), { code: "network", message: /HTML/ });
   await fails(engine.loadModel(new Uint8Array(99)), { code: "invalid", message: /not a model file/ });
   await fails(engine.loadModel(url("golden-models/models/tiny_sequential.weights.h5")), {
