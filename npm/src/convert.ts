@@ -43,8 +43,7 @@ export class Converter {
   }
 
   /** A classifier without dense layers. */
-  async convolutional(model: WasmModel, builder: ModelsRuntime): Promise<WasmModel> {
-    const { seed } = JSON.parse(model.describe()).json;
+  async convolutional(model: WasmModel, seed: number, builder: ModelsRuntime): Promise<WasmModel> {
     const what = "a model was made convolutional";
     return build(await this.#copied(model, what, (copy) => copy.toFullyConvolutional()), seed, builder);
   }
@@ -84,7 +83,7 @@ export class Converter {
 }
 
 /** Builds a network in the engine, with its weights, and lets go of what brought it. */
-export function build(layered: WasmLayered, seed: number | undefined, builder: ModelsRuntime): WasmModel {
+export function build(layered: WasmLayered, seed: number, builder: ModelsRuntime): WasmModel {
   try {
     const built = builder.build(JSON.stringify({ ...JSON.parse(layered.json()), seed }));
     try {

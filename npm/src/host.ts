@@ -214,10 +214,10 @@ export class Host {
   }
 
   /** A classifier without dense layers. */
-  convolutional(id: number): Promise<Reply<ModelHandle>> {
+  convolutional(id: number, seed: number): Promise<Reply<ModelHandle>> {
     return this.#reply(async () => {
       this.#converter ??= new Converter(this.#options.assets);
-      return this.#keep(await this.#converter.convolutional(await this.#synced(id), await this.#builder()));
+      return this.#keep(await this.#converter.convolutional(await this.#synced(id), seed, await this.#builder()));
     });
   }
 

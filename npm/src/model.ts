@@ -392,7 +392,7 @@ export class Model {
   toFullyConvolutional(options: Pick<BuildOptions, "signal"> = {}): Promise<Model> {
     const recipe = async (life: Life) => {
       const id = await this.lend(life);
-      return life.call((host) => host.convolutional(id));
+      return life.call((host) => host.convolutional(id, this.#seed));
     };
     return conceive(this.#engine, recipe, this.#seed, options.signal);
   }
