@@ -1,7 +1,7 @@
 // What models become: ONNX files, classifiers without dense layers. A module of its own does it, fetched when a page first
 // needs it.
 
-import { failure, fieldsOf } from "./errors.js";
+import { Beside } from "./beside.js";
 import { type Files, start } from "./start.js";
 import { isTrap } from "./traps.js";
 import type { ModelsRuntime, WasmLayered, WasmModel } from "./wasm.js";
@@ -28,13 +28,13 @@ const BESIDE: Files = {
 
 /** Writes models as ONNX, and makes classifiers convolutional. */
 export class Converter {
-  readonly #files: Files;
-  #module: Promise<ConvertModule> | undefined;
+  readonly #module: Beside<ConvertModule>;
 
   constructor(assets: string | undefined) {
-    this.#files = assets
+    const files = assets
       ? { glue: new URL("wasm/convert/convert.js", assets), binary: new URL("wasm/convert/convert_bg.wasm", assets) }
       : BESIDE;
+    this.#module = new Beside(() => start<ConvertModule>(files));
   }
 
   /** The ONNX file of a model with its weights. */
@@ -51,7 +51,7 @@ export class Converter {
   /** Works with a copy of a model. */
   #copied<T>(model: WasmModel, what: string, work: (copy: ModelCopy, name: string) => T): Promise<T> {
     const { json, summary, weights } = JSON.parse(model.describe());
-    return this.#work(what, ({ ModelCopy }) => {
+    return this.#module.work(({ ModelCopy }) => {
       const copy = new ModelCopy(JSON.stringify(json));
       try {
         for (const { name } of weights) copy.setWeight(name, model.weight(name));
@@ -59,26 +59,7 @@ export class Converter {
       } finally {
         copy.free();
       }
-    });
-  }
-
-  /** Works with the module. One that fails to load, or breaks, is loaded again next time. */
-  async #work<T>(what: string, work: (module: ConvertModule) => T): Promise<T> {
-    this.#module ??= start<ConvertModule>(this.#files);
-    const module = await this.#module.catch((error) => {
-      this.#module = undefined;
-      throw error;
-    });
-    try {
-      return work(module);
-    } catch (thrown) {
-      if (!isTrap(thrown)) {
-        const { code, message, ...fields } = fieldsOf(thrown);
-        throw failure(code, message, fields);
-      }
-      this.#module = undefined;
-      throw failure("resource", `out of memory while ${what} (${thrown.message})`);
-    }
+    }, what);
   }
 }
 

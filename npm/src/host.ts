@@ -1,5 +1,6 @@
 import { transfer } from "comlink";
 import { type Begun, begin, beginBeside, type HostOptions } from "./begin.js";
+import { Beside } from "./beside.js";
 import { build, Converter } from "./convert.js";
 import { type ErrorFields, failure, fieldsOf } from "./errors.js";
 import { joinWeights, places } from "./files.js";
@@ -101,7 +102,7 @@ export class Host {
   #loaders = new Map<number, Loader>();
   #augmenters = new Map<number, Augmenting>();
   /** What changes pictures: a module of its own. */
-  #changing: Promise<AugmentModule> | undefined;
+  #changing: Beside<AugmentModule> | undefined;
   #keras: KerasFiles | undefined;
   #converter: Converter | undefined;
   #nextId = 1;
@@ -330,12 +331,8 @@ export class Host {
   /** Keeps augmentations; of these outputs the labels are boxes. */
   augmenter(json: string, boxes: Augmenting["boxes"]): Promise<Reply<number>> {
     return this.#reply(async () => {
-      this.#changing ??= loadAugmenter(this.#options.assets);
-      const { Augmenter } = await this.#changing.catch((error) => {
-        // The next call tries again: the network may be back.
-        this.#changing = undefined;
-        throw error;
-      });
+      this.#changing ??= new Beside(() => loadAugmenter(this.#options.assets));
+      const { Augmenter } = await this.#changing.get();
       this.#augmenters.set(this.#nextId, { augmenter: new Augmenter(json), boxes });
       return this.#nextId++;
     });

@@ -1,6 +1,7 @@
 // Keras' files on the side of the engine: between the module that knows files and the one that knows networks go JSON and
 // the numbers of weights.
 
+import { Beside } from "../beside.js";
 import { failure, fieldsOf } from "../errors.js";
 import type { LookedKeras } from "../inspect.js";
 import { isTrap } from "../traps.js";
@@ -19,12 +20,15 @@ const describe = (model: WasmModel): Described => JSON.parse(model.describe());
 
 /** The open files, and the module that reads them. */
 export class KerasFiles {
-  readonly #assets: string | undefined;
-  #module: Promise<KerasModule> | undefined;
-  #files = new Map<number, { name: string; file: KerasFile }>();
+  readonly #module: Beside<KerasModule>;
+  readonly #files = new Map<number, { name: string; file: KerasFile }>();
 
   constructor(assets: string | undefined) {
-    this.#assets = assets;
+    // The files of a broken instance are gone with it.
+    this.#module = new Beside(
+      () => loadModule(assets),
+      () => this.#files.clear(),
+    );
   }
 
   /** Opens a file under a number; its layers of these classes. */
@@ -106,7 +110,7 @@ export class KerasFiles {
   /** Lets go of all. */
   dispose(): void {
     for (const id of [...this.#files.keys()]) this.close(id);
-    this.#module = undefined;
+    this.#module.drop();
   }
 
   #file(id: number): KerasFile {
@@ -115,25 +119,9 @@ export class KerasFiles {
     return open.file;
   }
 
-  /** Works with the module; one that fails to load or breaks is loaded again next time. Errors name the file. */
-  async #work<T>(work: (module: KerasModule) => T, name?: string): Promise<T> {
-    this.#module ??= loadModule(this.#assets);
-    const module = await this.#module.catch((error) => {
-      this.#module = undefined;
-      throw error;
-    });
-    try {
-      return work(module);
-    } catch (thrown) {
-      if (!isTrap(thrown)) {
-        const { code, message, ...fields } = fieldsOf(thrown);
-        throw failure(code, name === undefined ? message : `${name}: ${message}`, fields);
-      }
-      // The files of a broken instance are gone with it.
-      this.#files.clear();
-      this.#module = undefined;
-      throw failure("resource", `out of memory while a file was read or written (${thrown.message})`);
-    }
+  /** Works with the module. Errors name the file. */
+  #work<T>(work: (module: KerasModule) => T, name?: string): Promise<T> {
+    return this.#module.work(work, "a file was read or written", name);
   }
 }
 
