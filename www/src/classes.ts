@@ -147,21 +147,27 @@ export class Classes {
     const mask = seen.mask({ width, height });
     drawClassMap(context, mask, { opacity: 0.65 });
     const areas = seen.areas(mask).filter(({ share }) => share >= SPECK);
+    const nameOf = ({ class: at }: { readonly class: number }) => seen.labels[at] ?? `class ${at}`;
     showLegend(
       list,
-      areas.map((area) => ({ ...area, colour: classColour(area.class) })),
+      areas.map((area) => ({ ...area, label: nameOf(area), colour: classColour(area.class) })),
     );
-    const words = areas.map(({ label }) => label).join(", ");
+    const words = areas.map(nameOf).join(", ");
     this.#canvas.setAttribute("aria-label", `What ${result.name} sees in the photo: ${words}`);
-    this.#line.say(`${result.name}: ${seen.maps.width} × ${seen.maps.height} places, ${seen.classes} classes.`);
+    const { width: columns, height: rows, kind } = seen.maps;
+    const what = kind === "scores" ? `${seen.classes} classes.` : "the class of each.";
+    const names =
+      kind === "classes" && seen.labels.length === 0 ? " A list of names (.txt) may be opened with it." : "";
+    this.#line.say(`${result.name}: ${columns} × ${rows} places, ${what}${names}`);
   }
 }
 
-/** Names of the classes, as far as their number gives them away. */
+/** Names of the classes, as far as their number gives them away; none where it does not. */
 function labelsFor({ outputs }: Viewer): readonly string[] {
-  const count = outputs[0]?.shape.at(-1) ?? 0;
+  const { dtype, shape = [] } = outputs[0] ?? {};
   const voc = VOC.split(" ");
-  if (count === voc.length) return voc;
-  if (count === 1) return ["background", "foreground"];
-  return Array.from({ length: Math.min(count, 256) }, (_, i) => `class ${i}`);
+  // Integers with one channel are classes themselves: how many there are is not told.
+  const channels = shape.length === 4 && !(dtype !== "float32" && shape.includes(1, 1)) ? [shape[1], shape[3]] : [];
+  if (channels.includes(voc.length)) return voc;
+  return channels.includes(1) ? ["background", "foreground"] : [];
 }

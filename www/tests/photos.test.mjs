@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { input, layers, striate } from "../../npm/dist/index.js";
 import { audit, browser, file, open, readEngine, readNotice, site } from "./harness.mjs";
 
 const chromium = await browser();
@@ -147,6 +148,38 @@ test("a network from files, with a list of names", async (t) => {
   ]);
   await says(page, "classes-state-text", /11 classes/);
   for (const { label } of await legend(page)) assert.match(label, /^(paper|\d)$/);
+});
+
+test("a network that gives classes in place of scores, and one with its channels first", async (t) => {
+  const engine = await striate({ worker: false, edition: "models" });
+  t.after(() => engine.dispose());
+  const write = async (...list) => {
+    const net = await engine.sequential([input({ shape: [32, 48, 3] }), ...list]);
+    return Buffer.from(await (await net.save("safetensors")).arrayBuffer());
+  };
+  const page = await start(t);
+  await person(page);
+  const load = (buffer, names) => {
+    const files = [{ name: "own.safetensors", mimeType: "application/octet-stream", buffer }];
+    if (names) files.push({ name: "names.txt", mimeType: "text/plain", buffer: Buffer.from(names) });
+    return page.setInputFiles("#classes-file", files);
+  };
+  await load(await write(layers.permute({ dims: [3, 1, 2] })));
+  await says(page, "classes-state-text", /^own.safetensors: 48 × 32 places, 3 classes\.$/);
+  const scores = await legend(page);
+  // Which of red, green and blue is the strongest.
+  const classes = await write(layers.lambda((x) => x.argMax(-1)));
+  await load(classes);
+  await says(page, "classes-state-text", /48 × 32 places, the class of each. A list of names/);
+  const found = await legend(page);
+  for (const [i, { label, share }] of found.entries()) {
+    assert.equal(label, scores[i].label);
+    // Scores are interpolated first.
+    assert.ok(Math.abs(share - scores[i].share) < 3, `${label}: ${share} and ${scores[i].share} %`);
+  }
+  await load(classes, "red\ngreen\nblue");
+  await says(page, "classes-state-text", /the class of each\.$/);
+  assert.ok((await legend(page)).every(({ label }) => /^(red|green|blue)$/.test(label)));
 });
 
 test("what is no network of this kind is said; the rest of the page goes on", async (t) => {

@@ -4,6 +4,9 @@ import type { ClassMap, Matte } from "../vision/types.js";
 import { outputNamed } from "./classifier.js";
 import type { ImageInput, View } from "./input.js";
 import type { Seen, Viewer } from "./look.js";
+import { type Maps, mapsOf } from "./maps.js";
+
+export type { Maps } from "./maps.js";
 
 /** Options of a {@link Segmenter}. */
 export interface SegmenterHead {
@@ -13,8 +16,19 @@ export interface SegmenterHead {
   labels?: readonly string[];
   /** It gives logits and not shares; those of several classes are then shared out by a softmax. Default `false`. */
   logits?: boolean;
-  /** Where the maps are, by name: `[1, height, width, classes]`. Default: the first output. */
+  /** Where the maps are, by name. Default: the first output. */
   output?: string;
+  /**
+   * What the network gives for each place: a score for each class, or the class itself (networks with an arg-max at their end).
+   * Default: integers with one channel or none are classes, as are floats of that form if there are more than two labels; all else
+   * are scores. Scores that are bytes are shares, of 255.
+   */
+  kind?: "scores" | "classes";
+  /**
+   * Where the maps' channels are: last, `[1, height, width, classes]`, or first, as networks of PyTorch have them. Default: what fits
+   * the number of labels, or else the proportions of the network's input, or the input's own layout.
+   */
+  layout?: "nhwc" | "nchw";
 }
 
 /** How much of a picture a class covers. */
@@ -25,17 +39,6 @@ export interface Area {
   pixels: number;
   /** Share of the picture, 0 to 1. */
   share: number;
-}
-
-/** The network's maps: a score for each class at each place. */
-export interface Maps {
-  width: number;
-  height: number;
-  classes: number;
-  /** Place by place, row by row; the classes of a place lie together. */
-  data: Float32Array;
-  /** They are logits and not shares. */
-  logits: boolean;
 }
 
 /** Says for each pixel what it belongs to. Made by `engine.models`, or around a network of one's own. */
@@ -55,17 +58,13 @@ export class Segmenter<V extends Viewer = Viewer> {
   /** What is where in the picture. */
   async segment(source: ImageSource, options: PredictOptions = {}): Promise<Segmentation> {
     const seen = await this.net.predictImage(source, this.#head.input, options);
-    const { name, shape, data } = outputNamed(seen.outputs, this.#head.output);
-    const [batch, height = 0, width = 0, classes = 0] = shape;
-    if (shape.length !== 4 || batch !== 1 || classes > 256 || !(data instanceof Float32Array)) {
-      throw failure("unsupported", "these are no maps of classes", {
-        layer: name,
-        expected: "float32 [1, height, width, classes], at most 256 classes",
-        received: `[${shape.join(", ")}]`,
-      });
-    }
-    const { logits = false } = this.#head;
-    return new Segmentation({ width, height, classes, data, logits }, this.labels, seen);
+    const { kind, layout, logits, input, output } = this.#head;
+    const maps = mapsOf(
+      outputNamed(seen.outputs, output),
+      { labels: this.labels.length, kind, layout, logits },
+      { declared: this.net.inputs[0], input, width: seen.width, height: seen.height },
+    );
+    return new Segmentation(maps, this.labels, seen);
   }
 }
 
@@ -100,11 +99,18 @@ export class Segmentation {
 
   /**
    * The class of each pixel, by default at the picture's size. Scores are interpolated, then compared, so that outlines are
-   * smooth; `threshold` (a share, 0 to 1) is for networks with one map.
+   * smooth; of networks that give classes each pixel has that of the nearest place. `threshold` (a share, 0 to 1) is for networks with
+   * one map of scores.
    */
   mask({ width = this.width, height = this.height, threshold = 0.5 } = {}): ClassMap {
     const data = new Uint16Array(width * height);
-    const { classes } = this.maps;
+    const { classes, kind } = this.maps;
+    if (kind === "classes") {
+      this.#nearest(width, height, (at, found) => {
+        data[at] = found;
+      });
+      return { width, height, data };
+    }
     const share = this.#shares(1);
     this.#resampled(width, height, (at, scores) => {
       let best = 0;
@@ -115,12 +121,21 @@ export class Segmentation {
     return { width, height, data };
   }
 
-  /** How much of each pixel belongs to a class, 0 to 1, for soft edges; by default the foreground, at the picture's size. */
+  /**
+   * How much of each pixel belongs to a class, 0 to 1, for soft edges; by default the foreground, at the picture's size. Networks that
+   * give classes know 0 and 1 alone.
+   */
   matte({ width = this.width, height = this.height, class: wanted = 1 } = {}): Matte {
     if (!(Number.isInteger(wanted) && wanted >= 0 && wanted < this.classes)) {
       throw failure("invalid", "no such class", { expected: `0 to ${this.classes - 1}`, received: String(wanted) });
     }
     const data = new Float32Array(width * height);
+    if (this.maps.kind === "classes") {
+      this.#nearest(width, height, (at, found) => {
+        data[at] = found === wanted ? 1 : 0;
+      });
+      return { width, height, data };
+    }
     const share = this.#shares(wanted);
     this.#resampled(width, height, (at, scores) => {
       data[at] = share(scores);
@@ -157,11 +172,27 @@ export class Segmentation {
     };
   }
 
+  /** Calls `each` with the class of the place nearest to every pixel. */
+  #nearest(width: number, height: number, each: (at: number, found: number) => void): void {
+    checkSize(width, height);
+    const { maps } = this;
+    const view = this.#view;
+    const place = (i: number, of: number, picture: number, start: number, length: number, size: number) => {
+      const at = Math.floor(((((i + 0.5) / of) * picture - start) / length) * size);
+      return Math.min(Math.max(at, 0), size - 1);
+    };
+    const columns = Array.from({ length: width }, (_, x) =>
+      place(x, width, this.width, view.x, view.width, maps.width),
+    );
+    for (let y = 0; y < height; y++) {
+      const row = place(y, height, this.height, view.y, view.height, maps.height) * maps.width;
+      for (let x = 0; x < width; x++) each(y * width + x, maps.data[row + (columns[x] as number)] as number);
+    }
+  }
+
   /** Calls `each` with the interpolated scores of every pixel (half-pixel centres, edges repeated). */
   #resampled(width: number, height: number, each: (at: number, scores: Float32Array) => void): void {
-    if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
-      throw failure("invalid", "a mask has whole sizes", { received: `${width} x ${height}` });
-    }
+    checkSize(width, height);
     const { maps } = this;
     const view = this.#view;
     const { classes, data } = maps;
@@ -194,4 +225,9 @@ export class Segmentation {
       }
     }
   }
+}
+
+function checkSize(width: number, height: number): void {
+  if (Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0) return;
+  throw failure("invalid", "a mask has whole sizes", { received: `${width} x ${height}` });
 }
