@@ -1,10 +1,9 @@
 import { listenForFiles } from "./arrivals.ts";
 import type { Bench } from "./bench.ts";
 import { element, setText } from "./dom.ts";
-import { download } from "./download.ts";
 import { explainPhoto } from "./messages.ts";
 import { openPhoto, PhotoError, shrinkPhoto } from "./photo.ts";
-import { addressOf, type Sample, showSamples } from "./samples.ts";
+import { fetchSample, type Sample, showSamples } from "./samples.ts";
 
 /** The photo that a page works on: samples, files, what is dropped or pasted. */
 export class Gallery {
@@ -55,9 +54,9 @@ export class Gallery {
 
   async #openSample(sample: Sample): Promise<void> {
     try {
-      const got = await download([addressOf(sample)]);
-      await this.#open(new Blob([...got.files], { type: sample.type ?? "image/png" }), sample);
-      await got.keep();
+      const { blob, keep } = await fetchSample(sample);
+      await this.#open(blob, sample);
+      await keep();
     } catch {
       this.#bench.notice.show("picture", {
         title: "The sample photo could not be fetched",

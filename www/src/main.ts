@@ -3,7 +3,6 @@ import { listenForFiles } from "./arrivals.ts";
 import { Camera, CameraError } from "./camera.ts";
 import { Detector, type Phase } from "./detector.ts";
 import { Choice, element, make, megabytes, setText } from "./dom.ts";
-import { download } from "./download.ts";
 import { EnginePanel } from "./engine-panel.ts";
 import { FoundList } from "./found.ts";
 import { followFrames } from "./frames.ts";
@@ -13,7 +12,7 @@ import { MODELS, type Model, type ModelId, modelOf, parseModel } from "./models.
 import { NoticeCard } from "./notice.ts";
 import { keepOffline, keepVariant } from "./offline.ts";
 import { openPhoto, PhotoError, shrinkPhoto } from "./photo.ts";
-import { FIRST_SAMPLE, SAMPLES, showSamples } from "./samples.ts";
+import { FIRST_SAMPLE, fetchSample, SAMPLES, showSamples } from "./samples.ts";
 import { type BackendChoice, parseBackend, readSettings } from "./settings.ts";
 import { Stage } from "./stage.ts";
 import { offerThemes } from "./theme.ts";
@@ -254,9 +253,9 @@ async function openSample(name: string): Promise<void> {
   showBusy();
   if (source !== "photo") showSource("photo");
   try {
-    const sample = await download([`photos/${name}.png`]);
-    await open(new Blob([...sample.files], { type: "image/png" }), name);
-    await sample.keep();
+    const { blob, keep } = await fetchSample({ name, shows: name });
+    await open(blob, name);
+    await keep();
   } catch {
     notice.show("picture", {
       title: "The sample photo could not be fetched",

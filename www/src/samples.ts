@@ -1,4 +1,5 @@
 import { element, make } from "./dom.ts";
+import { download } from "./download.ts";
 
 /** The one shown first. */
 export const FIRST_SAMPLE = "astronaut";
@@ -29,18 +30,26 @@ export function addressOf({ name, type }: Sample): string {
   return `photos/${name}.${type ? "jpg" : "png"}`;
 }
 
-/** Fills the row of sample photos; `select` marks the one being looked at, if it is one of them. */
+/** The file of a sample. `keep` keeps it for the next visit. */
+export async function fetchSample(sample: Sample): Promise<{ blob: Blob; keep: () => Promise<void> }> {
+  const { files, keep } = await download([addressOf(sample)]);
+  return { blob: new Blob([...files], { type: sample.type ?? "image/png" }), keep };
+}
+
+/** Fills a row of sample photos; `select` marks the one being looked at, if it is one of them. */
 export function showSamples(
   samples: readonly Sample[],
   chosen: (name: string) => void,
+  list = element("thumbs", HTMLUListElement),
+  what = "Sample photo: ",
 ): { select(name: string): void } {
   const buttons = samples.map(({ name, shows }) => {
-    const picture = make("img", { src: `thumbs/${name}.webp`, alt: `Sample photo: ${shows}`, width: 72, height: 72 });
+    const picture = make("img", { src: `thumbs/${name}.webp`, alt: `${what}${shows}`, width: 72, height: 72 });
     const button = make("button", { type: "button", className: "thumb" }, picture);
     button.addEventListener("click", () => chosen(name));
     return { name, button };
   });
-  element("thumbs", HTMLUListElement).append(...buttons.map(({ button }) => make("li", {}, button)));
+  list.append(...buttons.map(({ button }) => make("li", {}, button)));
   return {
     select(name) {
       for (const each of buttons) each.button.setAttribute("aria-pressed", String(each.name === name));

@@ -86,15 +86,15 @@ export async function audit(page) {
 /** A PNG of this size, all black, one bit a pixel: small even where the picture is huge. */
 export const blackPng = (width, height) => greyPng(width, height, 1);
 
-/** Hands a file to the page as if it had been dropped or pasted: `event` is "drop" or "paste". */
-export async function handOver(page, event, { name, type, bytes }) {
+/** Hands a file to the page as if it had been dropped or pasted: `event` is "drop" or "paste"; dropped `onto` an element. */
+export async function handOver(page, event, { name, type, bytes }, onto = "footer") {
   const encoded = bytes.toString("base64");
   await page.evaluate(
-    ({ event, name, type, encoded }) => {
+    ({ event, name, type, encoded, onto }) => {
       const content = Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0));
       const carrier = new DataTransfer();
       carrier.items.add(new File([content], name, { type }));
-      const target = document.querySelector("footer");
+      const target = document.querySelector(onto);
       if (event === "paste") {
         target.dispatchEvent(new ClipboardEvent("paste", { clipboardData: carrier, bubbles: true, cancelable: true }));
         return;
@@ -103,6 +103,6 @@ export async function handOver(page, event, { name, type, bytes }) {
         target.dispatchEvent(new DragEvent(kind, { dataTransfer: carrier, bubbles: true, cancelable: true }));
       }
     },
-    { event, name, type, encoded },
+    { event, name, type, encoded, onto },
   );
 }

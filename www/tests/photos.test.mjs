@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { input, layers, striate } from "../../npm/dist/index.js";
-import { audit, browser, file, open, readEngine, readNotice, site } from "./harness.mjs";
+import { audit, blackPng, browser, file, handOver, open, readEngine, readNotice, site } from "./harness.mjs";
 
 const chromium = await browser();
 const root = await site();
@@ -76,6 +76,66 @@ test("another photo is looked at, and a temple has nobody in it", async (t) => {
   assert.ok((await person(page)) > 45);
   await page.click('.thumb:has(img[src*="china"])');
   await says(page, "person", /No person is seen/);
+});
+
+test("puts a picture behind: a sample, a file, one that is dropped there", async (t) => {
+  const page = await start(t);
+  await person(page);
+  const wall = await pixel(page, "cutout", ...WALL);
+  await page.getByRole("radio", { name: "Picture" }).check();
+  const behind = (name, wanted) =>
+    page
+      .waitForFunction(
+        ({ wall, wanted }) => {
+          const canvas = document.getElementById("cutout");
+          const [u, v] = wall;
+          const [x, y] = [Math.floor(u * canvas.width), Math.floor(v * canvas.height)];
+          const { data } = canvas.getContext("2d").getImageData(x, y, 1, 1);
+          return wanted.every((value, i) => Math.abs(value - data[i]) < 12);
+        },
+        { wall: WALL, wanted },
+        { polling: 100 },
+      )
+      .catch(async () => assert.fail(`${name}: ${await pixel(page, "cutout", ...WALL)}, not ${wanted}`));
+  // It fills the square: of the temple, 640 x 427, the middle.
+  const sky = await page.evaluate(async ([u, v]) => {
+    const temple = await createImageBitmap(await (await fetch("photos/china.jpg")).blob());
+    const context = new OffscreenCanvas(512, 512).getContext("2d");
+    const width = (512 * temple.width) / temple.height;
+    context.drawImage(temple, (512 - width) / 2, 0, width, 512);
+    return [...context.getImageData(Math.floor(u * 512), Math.floor(v * 512), 1, 1).data.slice(0, 3)];
+  }, WALL);
+  await behind("the temple's sky", sky);
+  assert.ok(Math.max(...sky.map((value, i) => Math.abs(value - wall[i]))) > 24, `${sky} is not the wall, ${wall}`);
+  assert.equal(await page.getAttribute('#behind-thumbs .thumb:has(img[src*="china"])', "aria-pressed"), "true");
+  const face = await pixel(page, "photo", ...FACE);
+  assert.ok((await pixel(page, "cutout", ...FACE)).every((value, i) => Math.abs(value - face[i]) <= 8));
+
+  const black = { name: "black.png", mimeType: "image/png", buffer: blackPng(300, 200) };
+  await page.setInputFiles("#behind-file", black);
+  await behind("a black file", [0, 0, 0]);
+  await page.setInputFiles("#behind-file", { ...black, name: "a.txt", buffer: Buffer.from("no") });
+  await says(page, "behind-state-text", /not a picture/);
+  assert.ok(await page.isHidden("#notice"), "the photo has no fault");
+  await page.click('#behind-thumbs .thumb:has(img[src*="china"])');
+  await behind("the temple again", sky);
+  assert.ok(await page.isHidden("#behind-state"));
+
+  // Dropped on the cutout it goes behind, whatever was there; anywhere else it is the next photo.
+  await page.getByRole("radio", { name: "Blur" }).check();
+  const dropped = { name: "black.png", type: "image/png", bytes: black.buffer };
+  await handOver(page, "drop", dropped, "#cutout");
+  await behind("a black file that is dropped", [0, 0, 0]);
+  assert.ok(await page.getByRole("radio", { name: "Picture" }).isChecked());
+  assert.equal(await page.$eval("#main", ({ dataset }) => dataset.picture), "astronaut");
+  await handOver(page, "drop", dropped);
+  await page.waitForFunction(() => document.getElementById("main").dataset.picture === "black.png");
+  assert.equal(await page.$$eval(".dropping", ({ length }) => length), 0);
+  // What is too large is refused before it is decoded, and a smaller copy is offered.
+  await page.setInputFiles("#behind-file", { ...black, name: "huge.png", buffer: blackPng(12_000, 9_000) });
+  await says(page, "behind-state-text", /108 megapixels/);
+  await page.getByRole("button", { name: "Use a smaller copy" }).click();
+  await page.waitForFunction(() => document.getElementById("behind-state").hidden);
 });
 
 const legend = (page) =>
