@@ -1,55 +1,145 @@
 import type { Net, Segmentation, Segmenter } from "striate";
 import { Backdrop } from "./backdrop.ts";
-import { element, setText } from "./dom.ts";
+import { Choice, element, make, setText } from "./dom.ts";
+import { Live } from "./live.ts";
 import { type Desk, OwnNetwork } from "./own-network.ts";
 import { StateLine } from "./state-line.ts";
 
 /** Less of the photo than this is not called a person. */
 const SPECK = 0.01;
 
-/** People cut out of the photo, before another background. */
+interface Hooks {
+  /** The engine, if there is one. */
+  desk(): Desk | undefined;
+  /** Has {@link Cutout.run} called anew. */
+  again(): void;
+  /** Told of errors that are not a network's that does not come. */
+  fail(error: unknown): void;
+  /** A photo was taken. */
+  receive(file: File): void;
+}
+
+/** People cut out of the photo, or of what the camera shows, before another background. */
 export class Cutout {
   readonly #canvas = element("cutout", HTMLCanvasElement);
+  readonly #person = element("person", HTMLElement);
+  readonly #saver = element("save-cutout", HTMLButtonElement);
   readonly #photo: HTMLCanvasElement;
+  readonly #hooks: Hooks;
   readonly #network: OwnNetwork<Segmenter<Net>>;
   readonly #backdrop = new Backdrop(() => this.#draw());
+  readonly #source: Choice<"photo" | "camera">;
+  readonly #live: Live;
+  #fromCamera = false;
   #seen: Segmentation | undefined;
 
-  /** `again` has {@link run} called anew. */
-  constructor(photo: HTMLCanvasElement, again: () => void) {
+  constructor(photo: HTMLCanvasElement, hooks: Hooks) {
     this.#photo = photo;
-    const line = new StateLine("cutout");
-    this.#network = new OwnNetwork(line, (engine, how) => engine.models.selfieSegmentation(how), again);
+    this.#hooks = hooks;
+    this.#network = new OwnNetwork(
+      new StateLine("cutout"),
+      (engine, how) => engine.models.selfieSegmentation(how),
+      () => hooks.again(),
+    );
+    this.#live = new Live({
+      desk: () => hooks.desk(),
+      network: (desk) => this.#network.get(desk),
+      draw: (frame, seen) => this.#drawFrame(frame, seen),
+      fail: (error) => hooks.fail(error),
+      leave: () => this.#from("photo"),
+    });
+    this.#source = new Choice<"photo" | "camera">(
+      "cutout-source",
+      (value) => (value === "photo" || value === "camera" ? value : undefined),
+      (value) => this.#from(value),
+    );
+    this.#source.value = "photo";
+    element("take-photo", HTMLButtonElement).addEventListener("click", () => void this.#take());
+    this.#saver.addEventListener("click", () => this.#save());
   }
 
   /** Another photo: what was seen is no more. */
   reset(): void {
     this.#seen = undefined;
+    this.#saver.disabled = true;
+    if (this.#fromCamera) return;
     const { width, height } = this.#photo;
     Object.assign(this.#canvas, { width, height });
-    setText(element("person", HTMLElement), "");
+    setText(this.#person, "");
   }
 
   /** Looks at the photo. */
   async run(desk: Desk): Promise<() => void> {
+    // The camera asks for the network by itself.
+    if (this.#fromCamera) return () => {};
     const network = await this.#network.get(desk);
     const seen = await network?.segment(this.#photo, { signal: desk.signal });
     return () => {
+      if (this.#fromCamera) return;
       this.#seen = seen;
       this.#draw();
     };
   }
 
-  #draw(): void {
+  #from(source: "photo" | "camera"): void {
+    this.#fromCamera = source === "camera";
+    this.#source.value = source;
+    this.#person.hidden = this.#fromCamera;
+    this.#saver.hidden = this.#fromCamera;
+    if (this.#fromCamera) {
+      this.#live.invite();
+      return;
+    }
+    this.#live.leave();
+    this.reset();
+    this.#hooks.again();
+  }
+
+  async #take(): Promise<void> {
+    try {
+      const file = await this.#live.take();
+      this.#from("photo");
+      this.#hooks.receive(file);
+    } catch (error) {
+      this.#hooks.fail(error);
+    }
+  }
+
+  #save(): void {
+    this.#canvas.toBlob((blob) => {
+      if (!blob) return;
+      const href = URL.createObjectURL(blob);
+      make("a", { href, download: "cut-out.png" }).click();
+      // The browser has the file in hand by then.
+      setTimeout(() => URL.revokeObjectURL(href), 60_000);
+    }, "image/png");
+  }
+
+  #context(): CanvasRenderingContext2D {
     const context = this.#canvas.getContext("2d", { alpha: false });
     if (!context) throw new Error("This browser cannot draw.");
+    return context;
+  }
+
+  #drawFrame(frame: HTMLCanvasElement, seen: Segmentation): void {
+    const { width, height } = frame;
+    if (this.#canvas.width !== width || this.#canvas.height !== height) Object.assign(this.#canvas, { width, height });
+    // As large as the network has it: the canvas makes it larger, in no time.
+    this.#backdrop.draw(this.#context(), frame, seen.matte(seen.maps));
+    this.#canvas.setAttribute("aria-label", "What the camera shows: people, cut out");
+  }
+
+  #draw(): void {
+    // Of the camera the next frame will be drawn anyway.
+    if (this.#fromCamera) return;
     const { width, height } = this.#canvas;
+    this.#saver.disabled = !this.#seen;
     if (!this.#seen) return;
     const matte = this.#seen.matte({ width, height });
-    this.#backdrop.draw(context, this.#photo, matte);
+    this.#backdrop.draw(this.#context(), this.#photo, matte);
     const share = matte.data.reduce((sum, value) => sum + value, 0) / matte.data.length;
     const words = share < SPECK ? "No person is seen" : `${Math.round(100 * share)} % of the photo`;
-    setText(element("person", HTMLElement), words);
+    setText(this.#person, words);
     this.#canvas.setAttribute(
       "aria-label",
       share < SPECK ? "The photo, with nobody cut out" : "What is taken for a person, cut out",

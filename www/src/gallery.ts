@@ -29,15 +29,21 @@ export class Gallery {
     element("choose-photo", HTMLButtonElement).addEventListener("click", this.#ways.choosePhoto);
     this.#chooser.addEventListener("change", () => {
       const [file] = this.#chooser.files ?? [];
-      if (file) this.#receive(file);
+      if (file) this.receive(file);
       this.#chooser.value = ""; // so that the same file can be chosen again
     });
-    listenForFiles((file) => this.#receive(file));
+    listenForFiles((file) => this.receive(file));
   }
 
   /** Opens the sample of this name, or the first. */
   begin(name?: string): void {
     void this.#openSample(this.#offered.find((each) => each.name === name) ?? this.#offered[0]);
+  }
+
+  /** Opens a file. */
+  receive(file: File): void {
+    const name = file.name || "pasted picture";
+    void this.#open(file, { name, shows: name });
   }
 
   readonly #ways = {
@@ -46,11 +52,6 @@ export class Gallery {
       if (this.#refused) void this.#open(this.#refused, { name: "smaller copy", shows: "smaller copy" }, shrinkPhoto);
     },
   };
-
-  #receive(file: File): void {
-    const name = file.name || "pasted picture";
-    void this.#open(file, { name, shows: name });
-  }
 
   async #openSample(sample: Sample): Promise<void> {
     try {

@@ -1,12 +1,13 @@
 import type { Detection } from "striate";
 import { listenForFiles } from "./arrivals.ts";
-import { Camera, CameraError } from "./camera.ts";
+import { CameraError } from "./camera.ts";
+import { CameraPanel } from "./camera-panel.ts";
 import { Detector, type Phase } from "./detector.ts";
 import { Choice, element, make, megabytes, setText } from "./dom.ts";
 import { EnginePanel } from "./engine-panel.ts";
 import { FoundList } from "./found.ts";
 import { followFrames } from "./frames.ts";
-import { explain, type Ways } from "./messages.ts";
+import { explain, explainLost, type Ways } from "./messages.ts";
 import { Meter } from "./meter.ts";
 import { MODELS, type Model, type ModelId, modelOf, parseModel } from "./models.ts";
 import { NoticeCard } from "./notice.ts";
@@ -34,7 +35,12 @@ const meter = new Meter();
 const notice = new NoticeCard();
 const found = new FoundList((index) => (stage.focus = index));
 const enginePanel = new EnginePanel();
-const camera = new Camera(stage.video, cameraLost);
+const camera = new CameraPanel(stage.video, {
+  start: (device) => void startCamera(device),
+  stop: () => showSource("camera"),
+  mirror: (on) => (stage.mirrored = on),
+  lost: cameraLost,
+});
 const detector = new Detector(settings, phaseChanged, (from) => enginePanel.mention(from));
 
 let source: SourceKind = "photo";
@@ -207,7 +213,7 @@ function showSource(kind: SourceKind): void {
   setText(now, "");
   for (const name of ["photo", "camera", "video"]) element(`tray-${name}`, HTMLElement).hidden = name !== kind;
   for (const name of ["camera", "video"]) element(`invite-${name}`, HTMLElement).hidden = name !== kind;
-  stage.mirrored = kind === "camera" && mirror.checked;
+  stage.mirrored = kind === "camera" && camera.mirrored;
   stage.show(kind === "photo" && photo ? "photo" : "nothing");
   if (kind === "photo" && photo) {
     setText(now, describe(photo.name, photo.bitmap));
@@ -271,16 +277,9 @@ async function openSample(name: string): Promise<void> {
 async function startCamera(device?: string): Promise<void> {
   showSource("camera");
   try {
-    const view = await camera.start(device);
+    await camera.start(device);
     stage.show("video");
-    mirror.checked = view.facesUser;
-    stage.mirrored = view.facesUser;
-    cameraDevice.replaceChildren(
-      ...view.devices.map(({ id, label }) =>
-        make("option", { value: id, textContent: label, selected: id === view.id }),
-      ),
-    );
-    element("camera-pick", HTMLElement).hidden = view.devices.length < 2;
+    stage.mirrored = camera.mirrored;
     setText(now, describe("Camera", { width: stage.video.videoWidth, height: stage.video.videoHeight }));
     found.clear(waiting());
     follow();
@@ -291,14 +290,7 @@ async function startCamera(device?: string): Promise<void> {
 
 function cameraLost(why: "hidden" | "ended"): void {
   showSource("camera");
-  notice.show("picture", {
-    title: why === "hidden" ? "The camera is off" : "The camera went away",
-    text:
-      why === "hidden"
-        ? "It stops whenever this page is out of sight."
-        : "It was unplugged, or another program took it.",
-    actions: [{ label: "Start it again", run: ways.startCamera }],
-  });
+  notice.show("picture", explainLost(why, { label: "Start it again", run: ways.startCamera }));
 }
 
 async function openVideo(file: File): Promise<void> {
@@ -340,8 +332,6 @@ function describe(name: string, { width, height }: { width: number; height: numb
 // ---- Controls ------------------------------------------------------------------------------------------------------
 
 const now = element("now", HTMLElement);
-const mirror = element("camera-mirror", HTMLInputElement);
-const cameraDevice = element("camera-device", HTMLSelectElement);
 const samples = showSamples(SAMPLES, (name) => void openSample(name));
 
 const sourceChoice = new Choice(
@@ -407,10 +397,6 @@ function pick(inputId: string, buttons: readonly string[], picked: (file: File) 
 pick("photo-file", ["choose-photo"], (file) => void open(file, file.name));
 pick("video-file", ["choose-video", "change-video"], (file) => void openVideo(file));
 
-element("camera-start", HTMLButtonElement).addEventListener("click", () => void startCamera());
-element("camera-stop", HTMLButtonElement).addEventListener("click", () => showSource("camera"));
-cameraDevice.addEventListener("change", () => void startCamera(cameraDevice.value));
-mirror.addEventListener("change", () => (stage.mirrored = mirror.checked));
 element("video-toggle", HTMLButtonElement).addEventListener("click", ({ currentTarget }) => {
   const { video } = stage;
   if (currentTarget instanceof HTMLButtonElement) setText(currentTarget, video.paused ? "Pause" : "Play");

@@ -33,13 +33,27 @@ const CAMERA: Record<CameraProblem, { title: string; text: string }> = {
   failed: { title: "The camera did not start", text: "The browser gave no reason. Try again, or use a photo." },
 };
 
+/** Why there is no camera. */
+export function explainCamera(error: CameraError, retry: () => void, other: Notice["actions"][number]): Notice {
+  return { ...CAMERA[error.problem], actions: [{ label: "Try again", run: retry }, other] };
+}
+
+/** Why there is no camera any more. */
+export function explainLost(why: "hidden" | "ended", again: Notice["actions"][number]): Notice {
+  return why === "hidden"
+    ? { title: "The camera is off", text: "It stops whenever this page is out of sight.", actions: [again] }
+    : {
+        title: "The camera went away",
+        text: "It was unplugged, or another program took it.",
+        actions: [again],
+      };
+}
+
 /** Puts anything that can go wrong into a sentence and a way on. */
 export function explain(error: unknown, model: Model, ways: Ways): Notice {
   const sample = { label: "Use a sample photo", run: ways.samplePhoto };
   const retry = { label: "Try again", run: ways.retry };
-  if (error instanceof CameraError) {
-    return { ...CAMERA[error.problem], actions: [{ label: "Try again", run: ways.startCamera }, sample] };
-  }
+  if (error instanceof CameraError) return explainCamera(error, ways.startCamera, sample);
   if (error instanceof PhotoError) return explainPhoto(error, ways, sample);
   if (error instanceof BrokenModel) {
     return {

@@ -1,4 +1,5 @@
 import { element, setText } from "./dom.ts";
+import { figure, Rate } from "./rate.ts";
 
 export const STAGES = ["preprocess", "inference", "decode", "draw"] as const;
 export type Stage = (typeof STAGES)[number];
@@ -6,8 +7,6 @@ export type Times = Readonly<Record<Stage, number>>;
 
 /** Number of frames the picture remembers, one thin bar each. */
 const MEMORY = 90;
-/** The rate is the mean over this many milliseconds. */
-const WINDOW = 2000;
 
 /**
  * Frame rate, the time of each stage, and a grating. For moving pictures one bar is one frame and its height the time; for a
@@ -16,11 +15,10 @@ const WINDOW = 2000;
 export class Meter {
   readonly #canvas = element("meter", HTMLCanvasElement);
   readonly #context = this.#canvas.getContext("2d");
-  readonly #rate = element("rate", HTMLElement);
+  readonly #rateText = element("rate", HTMLElement);
+  readonly #rate = new Rate();
   readonly #values = STAGES.map((stage) => ({ stage, node: element(`time-${stage}`, HTMLElement) }));
   #frames: Times[] = [];
-  #ends: number[] = [];
-  #skipped: number[] = [];
   #still = false;
   #scheduled = false;
 
@@ -35,38 +33,22 @@ export class Meter {
     if (this.#still) this.#frames = [];
     this.#frames.push(times);
     if (this.#frames.length > MEMORY) this.#frames.shift();
-    const now = performance.now();
-    this.#ends.push(now);
-    this.#skipped.push(skipped ?? 0);
-    while ((this.#ends[0] ?? now) < now - WINDOW) {
-      this.#ends.shift();
-      this.#skipped.shift();
-    }
-    setText(this.#rate, skipped === undefined ? `${format(total(times))} ms` : this.#describeRate(now));
-    for (const { stage, node } of this.#values) setText(node, `${format(times[stage])} ms`);
+    this.#rate.add(skipped ?? 0);
+    setText(this.#rateText, skipped === undefined ? `${figure(total(times))} ms` : this.#rate.text);
+    for (const { stage, node } of this.#values) setText(node, `${figure(times[stage])} ms`);
     this.#schedule();
   }
 
   clear(): void {
     this.#frames = [];
-    this.#ends = [];
-    this.#skipped = [];
-    setText(this.#rate, "");
+    this.#rate.clear();
+    setText(this.#rateText, "");
     for (const { node } of this.#values) setText(node, "–");
     this.#schedule();
   }
 
   redraw(): void {
     this.#schedule();
-  }
-
-  #describeRate(now: number): string {
-    const first = this.#ends[0] ?? now;
-    const rate = this.#ends.length > 1 ? ((this.#ends.length - 1) * 1000) / (now - first) : 0;
-    const skipped = sum(this.#skipped);
-    const share = Math.round((100 * skipped) / Math.max(skipped + this.#ends.length, 1));
-    const text = rate > 0 ? `${format(rate)} fps` : "";
-    return share > 0 ? `${text} · ${share}% of frames skipped` : text;
   }
 
   #schedule(): void {
@@ -122,8 +104,4 @@ function total(times: Times): number {
 
 function sum(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0);
-}
-
-function format(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toFixed(1);
 }

@@ -11,11 +11,17 @@ export type Topic = "picture" | "engine";
 
 /** The card that tells what went wrong and offers the way on. */
 export class NoticeCard {
-  readonly #card = element("notice", HTMLElement);
-  readonly #title = element("notice-title", HTMLElement);
-  readonly #text = element("notice-text", HTMLElement);
-  readonly #actions = element("notice-actions", HTMLElement);
+  readonly #card: HTMLElement;
+  readonly #title: HTMLElement;
+  readonly #text: HTMLElement;
+  readonly #actions: HTMLElement;
   readonly #pending = new Map<Topic, Notice>();
+
+  /** `of` is what the ids of its elements begin with, where a page has several. */
+  constructor(of = "") {
+    const part = (name: string): HTMLElement => element(`${of}notice${name}`, HTMLElement);
+    [this.#card, this.#title, this.#text, this.#actions] = [part(""), part("-title"), part("-text"), part("-actions")];
+  }
 
   show(topic: Topic, notice: Notice): void {
     this.#pending.set(topic, notice);

@@ -23,9 +23,10 @@ const bench = new Bench<Desk>(settings, {
   edition: "files",
 });
 const again = () => void bench.work();
-const cutout = new Cutout(photo, again);
+const hooks = { desk: () => bench.made, fail: (error: unknown) => bench.fail(error) };
+const cutout = new Cutout(photo, { ...hooks, again, receive: (file) => gallery.receive(file) });
 const classes = new Classes(photo, again);
-const enlarger = new Enlarger(photo, { desk: () => bench.made, fail: (error) => bench.fail(error) });
+const enlarger = new Enlarger(photo, hooks);
 
 /** Has the photo looked at, for each piece that does so by itself. */
 async function look(desk: Desk): Promise<(() => void) | undefined> {
@@ -40,12 +41,13 @@ async function look(desk: Desk): Promise<(() => void) | undefined> {
 }
 
 offerThemes(() => {});
-new Gallery([...SAMPLES, ...SCENES], bench, (bitmap) => {
+const gallery = new Gallery([...SAMPLES, ...SCENES], bench, (bitmap) => {
   shown += 1;
   const { width, height } = drawPhoto(bitmap).canvas;
   cutout.reset();
   enlarger.reset();
   return { width, height };
-}).begin(settings.photo);
+});
+gallery.begin(settings.photo);
 void bench.start();
 void keepOffline();

@@ -404,3 +404,150 @@ for (const [name, context] of Object.entries({
     assert.deepEqual(await audit(page), [], "with results");
   });
 }
+
+// ---- The camera ----------------------------------------------------------------------------------------------------
+
+const DEVICE = "--use-fake-device-for-media-stream";
+const YES = "--use-fake-ui-for-media-stream";
+
+/** Waits until the canvas has this colour at this place. */
+async function becomes(page, [u, v], wanted, what, most = 12) {
+  const got = () => pixel(page, "cutout", u, v);
+  const far = async () => Math.max(...(await got()).map((value, i) => Math.abs(value - wanted[i])));
+  for (let left = 200; left > 0 && (await far()) > most; left--) await page.waitForTimeout(50);
+  assert.ok((await far()) <= most, `${what}: ${await got()}, not ${wanted}`);
+}
+
+test("cuts people out of the camera's picture, live; a photo is taken; it stops when the page is hidden", async (t) => {
+  const camera = await browser([
+    DEVICE,
+    YES,
+    `--use-file-for-fake-video-capture=${file("target/clips/astronaut.y4m")}`,
+  ]);
+  const page = await start(t, { browser: camera });
+  await person(page);
+  const [face, wall] = [await pixel(page, "photo", ...FACE), await pixel(page, "photo", ...WALL)];
+  const stream = () => page.$eval("#video", ({ srcObject }) => srcObject?.active ?? false);
+  await page.getByRole("radio", { name: "Camera" }).check();
+  assert.equal(await stream(), false, "no camera before the click");
+  assert.ok(await page.isHidden("#person"));
+  await page.getByRole("button", { name: "Start camera" }).click();
+  await says(page, "live-rate", /^\d+(\.\d)? fps$/);
+  assert.ok(await page.isHidden("#invite-camera"));
+  await page.getByRole("radio", { name: "Colour" }).check();
+  await page.fill("#colour", "#1040c0");
+  // A camera without a side is taken for one that faces the user: mirrored.
+  const mirrored = ([u, v]) => [1 - u, v];
+  await becomes(page, mirrored(WALL), [0x10, 0x40, 0xc0], "the wall has the colour");
+  await becomes(page, mirrored(FACE), face, "the face is the camera's", 24);
+  await page.getByRole("checkbox", { name: "Mirror" }).uncheck();
+  await becomes(page, FACE, face, "the face where it was", 24);
+  await page.getByRole("radio", { name: "Picture" }).check();
+  await becomes(page, [0.9, 0.05], await pixelOfSky(page), "the temple's sky", 24);
+
+  // What else is done on the page does not stop it.
+  await page.click('.thumb:has(img[src*="coffee"])');
+  await page.waitForFunction(() => document.getElementById("main").dataset.picture === "coffee");
+  await says(page, "live-rate", /fps/);
+  assert.ok(await stream());
+
+  await page.getByRole("button", { name: "Take photo" }).click();
+  await page.waitForFunction(() => document.getElementById("main").dataset.picture === "photo from the camera");
+  assert.equal(await stream(), false, "the camera is off");
+  assert.ok(await page.getByRole("radio", { name: "Photo" }).isChecked());
+  const share = await person(page);
+  assert.ok(share > 45 && share < 62, `${share} % are a person`);
+  const taken = await pixel(page, "photo", ...WALL);
+  assert.ok(
+    taken.every((value, i) => Math.abs(value - wall[i]) < 24),
+    `the whole picture was taken: ${taken}, not ${wall}`,
+  );
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save as PNG" }).click();
+  assert.equal((await saved).suggestedFilename(), "cut-out.png");
+
+  await page.getByRole("radio", { name: "Camera" }).check();
+  await page.getByRole("button", { name: "Start camera" }).click();
+  await says(page, "live-rate", /fps/);
+  await page.evaluate(() => {
+    window.track = document.getElementById("video").srcObject.getTracks()[0];
+    Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  assert.equal(await page.evaluate(() => window.track.readyState), "ended");
+  await says(page, "camera-notice-title", /camera is off/);
+  assert.equal(await page.textContent("#live-rate"), "");
+  await page.getByRole("button", { name: "Start it again" }).click();
+  await says(page, "live-rate", /fps/);
+  await page.getByRole("button", { name: "Stop camera" }).click();
+  assert.equal(await stream(), false);
+  assert.ok(await page.isVisible("#invite-camera"));
+});
+
+/** What lies in the upper right of the temple's photo, in the middle square of it. */
+const pixelOfSky = (page) =>
+  page.evaluate(async () => {
+    const temple = await createImageBitmap(await (await fetch("photos/china.jpg")).blob());
+    const context = new OffscreenCanvas(512, 512).getContext("2d");
+    const width = (512 * temple.width) / temple.height;
+    context.drawImage(temple, (512 - width) / 2, 0, width, 512);
+    return [...context.getImageData(460, 25, 1, 1).data.slice(0, 3)];
+  });
+
+test("the camera goes on with another engine, and waits for a network that does not come", async (t) => {
+  const camera = await browser([
+    DEVICE,
+    YES,
+    `--use-file-for-fake-video-capture=${file("target/clips/astronaut.y4m")}`,
+  ]);
+  let refused = true;
+  const page = await start(t, {
+    browser: camera,
+    expect: /Failed to load|404/,
+    before: (page) => page.route(SELFIE, (route) => (refused ? route.fulfill({ status: 404 }) : route.continue())),
+  });
+  await says(page, "cutout-state-text", /could not be fetched/);
+  await page.getByRole("radio", { name: "Camera" }).check();
+  await page.getByRole("button", { name: "Start camera" }).click();
+  // The video itself is seen meanwhile.
+  await page.waitForSelector("#video", { state: "visible" });
+  assert.equal(await page.textContent("#live-rate"), "");
+  refused = false;
+  await page.click("#cutout-state-action");
+  await says(page, "live-rate", /fps/);
+  await page.getByRole("radio", { name: "Auto" }).check();
+  await page.waitForFunction(() => document.getElementById("live-rate").textContent !== "");
+  await says(page, "running", /WebAssembly/);
+  await page.getByRole("radio", { name: "Colour" }).check();
+  await page.fill("#colour", "#00ff00");
+  await becomes(page, [1 - WALL[0], WALL[1]], [0, 255, 0], "frames of the new engine");
+});
+
+for (const { name, flags, wanted, before } of [
+  { name: "denied", flags: [DEVICE, "--deny-permission-prompts"], wanted: /blocked/ },
+  { name: "missing", flags: [YES], wanted: /No camera found/ },
+  {
+    name: "in use",
+    flags: [DEVICE, YES],
+    wanted: /in use/,
+    before: (page) =>
+      page.addInitScript(() => {
+        navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotReadableError"));
+      }),
+  },
+]) {
+  test(`a camera that is ${name} is explained in its piece, with a way on`, async (t) => {
+    const page = await start(t, { browser: await browser(flags), before });
+    await person(page);
+    await page.getByRole("radio", { name: "Camera" }).check();
+    await page.getByRole("button", { name: "Start camera" }).click();
+    await says(page, "camera-notice-title", wanted);
+    assert.ok(await page.isHidden("#notice"));
+    await page.getByRole("button", { name: "Try again" }).click();
+    await says(page, "camera-notice-title", wanted);
+    await page.getByRole("button", { name: "Use the photo" }).click();
+    assert.ok(await page.isHidden("#camera-notice"));
+    assert.ok((await person(page)) > 45);
+    assert.ok(await page.isVisible("#cutout"));
+  });
+}
