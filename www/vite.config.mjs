@@ -22,6 +22,8 @@ const DATA = {
   "models/esrgan-slim-x2/model.json": "vendor/esrgan-slim-x2/model.json",
   "models/esrgan-slim-x2/group1-shard1of1.bin": "vendor/esrgan-slim-x2/group1-shard1of1.bin",
   "models/esrgan-slim-x2/LICENSE.txt": "vendor/esrgan-slim-x2/LICENSE",
+  "models/realesr-animevideov3/model.safetensors": "vendor/realesr-animevideov3/model.safetensors",
+  "models/realesr-animevideov3/LICENSE.txt": "vendor/realesr-animevideov3/LICENSE",
   "photos/astronaut.png": "tests/data/images/astronaut.png",
   "photos/chelsea.png": "tests/data/images/chelsea.png",
   "photos/coffee.png": "tests/data/images/coffee.png",

@@ -1,7 +1,7 @@
-import type { Model, Upscaler } from "striate";
-import { element, setText } from "./dom.ts";
+import type { Engine, Model, Upscaler } from "striate";
+import { Choice, element, setText } from "./dom.ts";
 import { keepVariant } from "./offline.ts";
-import { type Desk, OwnNetwork } from "./own-network.ts";
+import { type Desk, type Loading, OwnNetwork } from "./own-network.ts";
 import { StateLine, shareOf } from "./state-line.ts";
 
 /** Pixels of the photo that are enlarged: a few seconds' work, and still something to see. */
@@ -11,6 +11,16 @@ const TILE = 96;
 /** How far an arrow key moves the frame, in pixels. */
 const STEP = 16;
 
+type Kind = "photos" | "drawings";
+
+/** The networks: by how much they enlarge, and how they are loaded. */
+const NETWORKS = {
+  photos: { factor: 2, load: (engine: Engine, how: Loading) => engine.models.esrganSlim(how) },
+  drawings: { factor: 4, load: (engine: Engine, how: Loading) => engine.models.realEsrAnimeVideo(how) },
+} as const;
+
+const isKind = (value: string): value is Kind => value in NETWORKS;
+
 interface Hooks {
   /** The engine, if there is one. */
   desk(): Desk | undefined;
@@ -18,7 +28,7 @@ interface Hooks {
   fail(error: unknown): void;
 }
 
-/** A part of the photo, twice as large: drawn so by the browser, and by a network. */
+/** A part of the photo, larger: drawn so by the browser, and by a network for photos or for drawings. */
 export class Enlarger {
   readonly #photo: HTMLCanvasElement;
   readonly #hooks: Hooks;
@@ -28,18 +38,21 @@ export class Enlarger {
   readonly #button = element("enlarge", HTMLButtonElement);
   readonly #divider = element("divider", HTMLInputElement);
   readonly #line = new StateLine("larger");
-  readonly #network: OwnNetwork<Upscaler<Model>>;
+  readonly #networks: Readonly<Record<Kind, OwnNetwork<Upscaler<Model>>>>;
+  #kind: Kind = "photos";
   #part = { x: 0, y: 0, width: 0, height: 0 };
   #running: AbortController | undefined;
 
   constructor(photo: HTMLCanvasElement, hooks: Hooks) {
     this.#photo = photo;
     this.#hooks = hooks;
-    this.#network = new OwnNetwork(
-      this.#line,
-      (engine, how) => engine.models.esrganSlim(how),
-      () => void this.#enlarge(),
-    );
+    const own = (kind: Kind) => new OwnNetwork(this.#line, NETWORKS[kind].load, () => void this.#enlarge());
+    this.#networks = { photos: own("photos"), drawings: own("drawings") };
+    new Choice<Kind>(
+      "larger-kind",
+      (value) => (isKind(value) ? value : undefined),
+      (kind) => this.#choose(kind),
+    ).value = this.#kind;
     this.#button.addEventListener("click", () => void this.#enlarge());
     this.#divider.addEventListener("input", () => this.#divide());
     this.#divide();
@@ -51,6 +64,12 @@ export class Enlarger {
     const [width, height] = [Math.min(WIDTH, this.#photo.width), Math.min(HEIGHT, this.#photo.height)];
     this.#part = { x: 0, y: 0, width, height };
     this.#move(this.#photo.width / 2, 0.28 * this.#photo.height);
+  }
+
+  #choose(kind: Kind): void {
+    this.#kind = kind;
+    for (const each of Object.keys(NETWORKS)) element(`larger-${each}`, HTMLElement).hidden = each !== kind;
+    this.#begin();
   }
 
   /** Stops what runs; the engine was replaced, or the part is another. */
@@ -107,20 +126,22 @@ export class Enlarger {
       Math.round(Math.min(Math.max(middle - size / 2, 0), all - size));
     this.#part = { width, height, x: within(x, width, this.#photo.width), y: within(y, height, this.#photo.height) };
     this.#place();
+    this.#begin();
+  }
+
+  /** Shows the part as the browser enlarges it; nothing else is known of it yet. */
+  #begin(): void {
+    const { x, y, width, height } = this.#part;
+    const { factor } = NETWORKS[this.#kind];
     this.stop();
     this.#line.clear();
     this.#compare(false);
     setText(element("larger-figures", HTMLElement), `${width} × ${height}`);
-    this.#draw();
-  }
-
-  #draw(): void {
-    const { x, y, width, height } = this.#part;
-    Object.assign(this.#before, { width: 2 * width, height: 2 * height });
+    Object.assign(this.#before, { width: factor * width, height: factor * height });
     const context = this.#before.getContext("2d", { alpha: false });
     if (!context) throw new Error("This browser cannot draw.");
     context.imageSmoothingQuality = "high";
-    context.drawImage(this.#photo, x, y, width, height, 0, 0, 2 * width, 2 * height);
+    context.drawImage(this.#photo, x, y, width, height, 0, 0, factor * width, factor * height);
   }
 
   async #enlarge(): Promise<void> {
@@ -136,7 +157,7 @@ export class Enlarger {
     const cancel = { label: "Cancel", run: () => running.abort() };
     this.#button.disabled = true;
     try {
-      const network = await this.#network.get(desk, signal, cancel);
+      const network = await this.#networks[this.#kind].get(desk, signal, cancel);
       if (!network) return;
       this.#line.busy("Enlarging …", 0, cancel);
       const { x, y, width, height } = this.#part;

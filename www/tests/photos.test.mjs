@@ -302,6 +302,36 @@ test("enlarges the framed part; a moved frame is another part", async (t) => {
   await says(page, "larger-figures", /→/);
 });
 
+test("enlarges drawings four times; each network is asked for when it is chosen", async (t) => {
+  const asked = [];
+  const page = await start(t, {
+    before: (page) => page.on("request", (request) => asked.push(request.url().split("/").at(-1))),
+  });
+  await person(page);
+  assert.ok(await page.isVisible("#larger-photos"));
+  await page.getByRole("radio", { name: "Drawings, ×4" }).check();
+  assert.ok((await page.isHidden("#larger-photos")) && (await page.isVisible("#larger-drawings")));
+  assert.deepEqual(await page.$eval("#before", ({ width, height }) => [width, height]), [768, 512]);
+  assert.ok(!asked.includes("model.safetensors"), "nothing is fetched for a look at the choice");
+  await page.click("#enlarge");
+  await says(page, "larger-figures", /192 × 128 → 768 × 512, \d+\.\d s/);
+  assert.ok(asked.includes("model.safetensors") && !asked.includes("group1-shard1of1.bin"));
+  const far = await difference(page);
+  assert.ok(far > 0.3 && far < 8, `the same picture, drawn otherwise: ${far}`);
+  await page.getByRole("radio", { name: "Photos, ×2" }).check();
+  assert.ok(await page.isHidden("#after"), "what was enlarged is another network's");
+  await page.click("#enlarge");
+  await says(page, "larger-figures", /→ 384 × 256/);
+  // A choice while it runs stops it, without a word.
+  await page.getByRole("radio", { name: "Drawings, ×4" }).check();
+  await page.click("#enlarge");
+  await says(page, "larger-state-text", /Enlarging/);
+  await page.getByRole("radio", { name: "Photos, ×2" }).check();
+  assert.ok(await page.isHidden("#larger-state"));
+  await page.waitForFunction(() => !document.getElementById("enlarge").disabled);
+  assert.ok((await page.isHidden("#after")) && (await page.isHidden("#larger-state")));
+});
+
 test("enlarging can be stopped: while its network comes, and while it runs", async (t) => {
   let release;
   const held = new Promise((resolve) => (release = resolve));
