@@ -24,6 +24,8 @@ const DATA = {
   "models/esrgan-slim-x2/LICENSE.txt": "vendor/esrgan-slim-x2/LICENSE",
   "models/realesr-animevideov3/model.safetensors": "vendor/realesr-animevideov3/model.safetensors",
   "models/realesr-animevideov3/LICENSE.txt": "vendor/realesr-animevideov3/LICENSE",
+  "models/multistyle26/multistyle26.onnx": "vendor/multistyle26/multistyle26.onnx",
+  "models/multistyle26/LICENSE.txt": "vendor/multistyle26/LICENSE",
   "photos/astronaut.png": "tests/data/images/astronaut.png",
   "photos/chelsea.png": "tests/data/images/chelsea.png",
   "photos/coffee.png": "tests/data/images/coffee.png",

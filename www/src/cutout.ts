@@ -1,8 +1,9 @@
 import type { Net, Segmentation, Segmenter } from "striate";
 import { Backdrop } from "./backdrop.ts";
-import { Choice, element, make, setText } from "./dom.ts";
+import { Choice, element, setText } from "./dom.ts";
 import { Live } from "./live.ts";
 import { type Desk, OwnNetwork } from "./own-network.ts";
+import { savePng } from "./save.ts";
 import { StateLine } from "./state-line.ts";
 
 /** Less of the photo than this is not called a person. */
@@ -55,7 +56,7 @@ export class Cutout {
     );
     this.#source.value = "photo";
     element("take-photo", HTMLButtonElement).addEventListener("click", () => void this.#take());
-    this.#saver.addEventListener("click", () => this.#save());
+    this.#saver.addEventListener("click", () => savePng(this.#canvas, "cut-out"));
   }
 
   /** Another photo: what was seen is no more. */
@@ -103,16 +104,6 @@ export class Cutout {
     } catch (error) {
       this.#hooks.fail(error);
     }
-  }
-
-  #save(): void {
-    this.#canvas.toBlob((blob) => {
-      if (!blob) return;
-      const href = URL.createObjectURL(blob);
-      make("a", { href, download: "cut-out.png" }).click();
-      // The browser has the file in hand by then.
-      setTimeout(() => URL.revokeObjectURL(href), 60_000);
-    }, "image/png");
   }
 
   #context(): CanvasRenderingContext2D {

@@ -6,6 +6,7 @@ import { Enlarger } from "./enlarger.ts";
 import { Gallery } from "./gallery.ts";
 import { keepOffline } from "./offline.ts";
 import type { Desk } from "./own-network.ts";
+import { Painter } from "./painter.ts";
 import { drawPhoto } from "./plate.ts";
 import { SAMPLES, SCENES } from "./samples.ts";
 import { readSettings } from "./settings.ts";
@@ -27,6 +28,7 @@ const hooks = { desk: () => bench.made, fail: (error: unknown) => bench.fail(err
 const cutout = new Cutout(photo, { ...hooks, again, receive: (file) => gallery.receive(file) });
 const classes = new Classes(photo, again);
 const enlarger = new Enlarger(photo, hooks);
+const painter = new Painter(photo, hooks);
 
 /** Has the photo looked at, for each piece that does so by itself. */
 async function look(desk: Desk): Promise<(() => void) | undefined> {
@@ -46,6 +48,7 @@ const gallery = new Gallery([...SAMPLES, ...SCENES], bench, (bitmap) => {
   const { width, height } = drawPhoto(bitmap).canvas;
   cutout.reset();
   enlarger.reset();
+  painter.reset();
   return { width, height };
 });
 gallery.begin(settings.photo);

@@ -361,6 +361,129 @@ test("enlarging can be stopped: while its network comes, and while it runs", asy
   assert.ok((await difference(page)) < 8, "it is the new photo that was enlarged");
 });
 
+const style = (page, number) => page.getByRole("button", { name: `Style ${number}`, exact: true });
+
+/** Every 37th pixel of a canvas, as numbers; nothing while it is not shown. */
+const sampled = (page, id) =>
+  page.$eval(`#${id}`, (canvas) => {
+    if (canvas.hidden) return undefined;
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return Array.from({ length: Math.floor(data.length / 148) * 3 }, (_, i) => data[Math.floor(i / 3) * 148 + (i % 3)]);
+  });
+
+/** The painting; once there is another than `last`. */
+const painting = async (page, last) => {
+  for (let left = 1200; left > 0; left--) {
+    const done = await page.isHidden("#painted-state");
+    const numbers = done ? await sampled(page, "painted") : undefined;
+    if (numbers && !(last && mean(numbers, last) === 0)) return numbers;
+    await page.waitForTimeout(50);
+  }
+  assert.fail("no other painting comes");
+};
+
+/** Mean difference of two pictures of one size; 255 of others. */
+const mean = (a, b) =>
+  a.length === b.length ? a.reduce((sum, value, i) => sum + Math.abs(value - b[i]), 0) / a.length : 255;
+
+/** Moves a slider, as a visitor who lets go of it. */
+const slide = (page, id, value) =>
+  page.$eval(
+    `#${id}`,
+    (input, value) => {
+      input.value = value;
+      for (const type of ["input", "change"]) input.dispatchEvent(new Event(type, { bubbles: true }));
+    },
+    String(value),
+  );
+
+test("paints the photo in a style, in a mix of two, as strongly as one likes", async (t) => {
+  const asked = [];
+  const page = await start(t, {
+    before: (page) => page.on("request", (request) => asked.push(request.url().split("/").at(-1))),
+  });
+  await person(page);
+  assert.ok(await page.isVisible("#painted-none"));
+  assert.ok(!asked.includes("multistyle26.onnx"), "nothing is fetched before a style is picked");
+  assert.equal(await page.locator("#styles button").count(), 26);
+
+  await style(page, 3).click();
+  const third = await painting(page);
+  assert.match(await page.innerText("#painted-figures"), /^512 × 512, \d+\.\d s$/);
+  const photo = await sampled(page, "photo");
+  const far = mean(third, photo);
+  assert.ok(far > 15 && far < 90, `painted, and still the photo: ${far}`);
+  await slide(page, "style-strength", 0);
+  assert.ok(mean(await painting(page, third), photo) < 0.1, "nothing of it is seen");
+  await slide(page, "style-strength", 50);
+  const half = await painting(page, photo);
+  const halfway = third.map((value, i) => (value + photo[i]) / 2);
+  assert.ok(mean(half, halfway) < 1, `half of it: ${mean(half, halfway)}`);
+  await slide(page, "style-strength", 100);
+
+  await style(page, 20).click();
+  const twentieth = await painting(page, third);
+  assert.equal(await style(page, 3).getAttribute("aria-pressed"), "false");
+  await page.getByRole("radio", { name: "Mix of two" }).check();
+  assert.match(await page.innerText("#style-hint"), /second style/);
+  await style(page, 3).click();
+  const mixed = await painting(page, twentieth);
+  assert.ok(mean(mixed, third) > 5 && mean(mixed, twentieth) > 5, "neither of the two");
+  assert.deepEqual(await page.$$eval(".style[aria-pressed=true]", (all) => all.map((each) => each.ariaLabel)), [
+    "Style 3",
+    "Style 20",
+  ]);
+  await slide(page, "style-share", 100);
+  assert.ok(mean(await painting(page, mixed), third) < 1, "the second alone");
+  await page.getByRole("radio", { name: "One style" }).check();
+  assert.ok(mean(await painting(page, third), twentieth) < 1, "the first alone");
+  const saved = page.waitForEvent("download");
+  await page.locator("#save-painted").click();
+  assert.equal((await saved).suggestedFilename(), "painted.png");
+
+  // The next photo is painted, too, in its own proportions, without another download.
+  await page.click('.thumb:has(img[src*="china"])');
+  await says(page, "painted-figures", /^512 × 340, /);
+  assert.equal(asked.filter((name) => name === "multistyle26.onnx").length, 1);
+});
+
+test("painting can be stopped: while its network comes, and while it paints; one that does not come is said", async (t) => {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  let calls = 0;
+  const page = await start(t, {
+    expect: /Failed to load|404/,
+    before: (page) =>
+      page.route("**/multistyle26.onnx", async (route) => {
+        if (calls++ === 0) return route.fulfill({ status: 404 });
+        await held;
+        return route.continue().catch(() => {});
+      }),
+  });
+  await person(page);
+  await style(page, 1).click();
+  await says(page, "painted-state-text", /could not be fetched/);
+  assert.ok(await page.isHidden("#notice"));
+  await page.getByRole("button", { name: "Try again" }).click();
+  await says(page, "painted-state-text", /Fetching/);
+  const cancel = page.getByRole("button", { name: "Cancel" });
+  await cancel.click();
+  await says(page, "painted-state-text", /Cancelled/);
+  release();
+  await style(page, 2).click();
+  await says(page, "painted-state-text", /Painting/);
+  await cancel.click();
+  await says(page, "painted-state-text", /Cancelled/);
+  assert.ok(await page.isHidden("#painted"));
+  // Of styles picked one after the other the last is painted.
+  for (const number of [4, 5, 6]) await style(page, number).click();
+  const sixth = await painting(page);
+  await page.reload();
+  await person(page);
+  await style(page, 6).click();
+  assert.ok(mean(await painting(page), sixth) < 1, "the last one");
+});
+
 test("a network that does not come is said in its piece; the next try has it", async (t) => {
   let calls = 0;
   const page = await start(t, {
@@ -394,13 +517,22 @@ test("works without a network once it was used", async (t) => {
   const share = await person(page);
   await page.click("#enlarge");
   await says(page, "larger-figures", /→/);
+  await style(page, 9).click();
+  const painted = await painting(page);
   await page.evaluate(() => navigator.serviceWorker.ready);
   await page.waitForFunction(async () => {
     const urls = [];
     for (const name of await caches.keys()) {
       for (const { url } of await (await caches.open(name)).keys()) urls.push(url);
     }
-    const parts = [/-files-.*\.wasm$/, /-models-.*\.wasm$/, /keras.*\.wasm$/, /selfie.*\.tflite$/, /shard1of1\.bin$/];
+    const parts = [
+      /-files-.*\.wasm$/,
+      /-models-.*\.wasm$/,
+      /keras.*\.wasm$/,
+      /selfie.*\.tflite$/,
+      /shard1of1\.bin$/,
+      /styles\.webp$/,
+    ];
     return parts.every((part) => urls.some((url) => part.test(url)));
   });
   await page.context().setOffline(true);
@@ -408,6 +540,8 @@ test("works without a network once it was used", async (t) => {
   assert.equal(await person(page), share);
   await page.click("#enlarge");
   await says(page, "larger-figures", /→/);
+  await style(page, 9).click();
+  assert.equal(mean(await painting(page), painted), 0);
   await page.fill("#classes-url", "models/ssd_mobilenetv2_oidv4/model.tflite");
   await page.click("#classes-form [type=submit]");
   await says(page, "classes-state-text", /You are offline/);
@@ -430,6 +564,10 @@ for (const [name, context] of Object.entries({
     await says(page, "classes-state-text", /2 classes/);
     await page.click("#enlarge");
     await says(page, "larger-figures", /→/);
+    await style(page, 7).click();
+    await painting(page);
+    await page.getByRole("radio", { name: "Mix of two" }).check();
+    await page.getByRole("radio", { name: "Picture" }).check();
     assert.ok((await wide()) <= 0, `${await wide()} pixels too wide, with results`);
     assert.deepEqual(await audit(page), [], "with results");
   });
