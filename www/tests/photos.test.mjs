@@ -547,6 +547,38 @@ test("works without a network once it was used", async (t) => {
   await says(page, "classes-state-text", /You are offline/);
 });
 
+test("the pieces fill the page: no hole in the middle of a row, nothing over anything else", async (t) => {
+  const page = await start(t);
+  await person(page);
+  for (const [width, columns] of [
+    [1600, 3],
+    [1100, 3],
+    [800, 2],
+    [600, 1],
+  ]) {
+    await page.setViewportSize({ width, height: 900 });
+    const boxes = await page.$$eval(".piece", (pieces) =>
+      pieces.map((piece) => {
+        const { left, right, top, bottom } = piece.getBoundingClientRect();
+        return { left, right, top, bottom };
+      }),
+    );
+    const lefts = new Set(boxes.map(({ left }) => Math.round(left)));
+    assert.equal(lefts.size, columns, `${width} pixels wide`);
+    for (const [i, a] of boxes.entries()) {
+      for (const b of boxes.slice(i + 1)) {
+        const apart = a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+        assert.ok(apart, `${width}: ${JSON.stringify(a)} and ${JSON.stringify(b)}`);
+      }
+    }
+    // The last row reaches from the first column to the last.
+    const low = Math.max(...boxes.map(({ top }) => top));
+    const row = boxes.filter(({ top }) => Math.abs(top - low) < 1);
+    assert.equal(Math.min(...row.map(({ left }) => left)), Math.min(...boxes.map(({ left }) => left)));
+    assert.equal(Math.max(...row.map(({ right }) => right)), Math.max(...boxes.map(({ right }) => right)));
+  }
+});
+
 for (const [name, context] of Object.entries({
   "light, large": { colorScheme: "light" },
   "dark, phone": { colorScheme: "dark", viewport: { width: 360, height: 780 }, hasTouch: true },
