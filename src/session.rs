@@ -1,7 +1,11 @@
 //! A network ready to run: the graph optimised once, compiled for each set of input types, on one device.
 
+#[cfg(feature = "webgpu")]
+mod pictures;
 mod variables;
 
+#[cfg(feature = "webgpu")]
+pub use pictures::Picture;
 pub use variables::Variables;
 
 use crate::backend::cpu::{self, InputMut};
@@ -97,7 +101,10 @@ struct Compiled {
     executable: Executable,
     /// Writes the browser's pictures into the first input, once one was given.
     #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
-    picture: Option<gpu::ImageInput>,
+    picture: Option<pictures::Writer>,
+    /// Paints its outputs, once one was asked for.
+    #[cfg(feature = "webgpu")]
+    painter: Option<gpu::Painter>,
 }
 
 enum Executable {
@@ -228,51 +235,6 @@ impl Session {
         self.read(&(0..self.graph.outputs().len()).collect::<Vec<_>>()).await
     }
 
-    /// As [`Session::run`] on the GPU for a network of one picture: takes it from the browser without its pixels passing
-    /// through this program. The network wants it in `size` = `[height, width]`, as `pixel * scale + offset`.
-    #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
-    pub async fn run_bitmap(
-        &mut self,
-        bitmap: &web_sys::ImageBitmap,
-        size: [usize; 2],
-        scale: [f32; 3],
-        offset: [f32; 3],
-    ) -> Result<Vec<Tensor>> {
-        match self.attempt_bitmap(bitmap, size, scale, offset).await {
-            Err(error) if error.kind() == ErrorKind::DeviceLost => {
-                self.renew(error).await?;
-                self.attempt_bitmap(bitmap, size, scale, offset).await
-            }
-            result => result,
-        }
-    }
-
-    #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
-    async fn attempt_bitmap(
-        &mut self,
-        bitmap: &web_sys::ImageBitmap,
-        [height, width]: [usize; 2],
-        scale: [f32; 3],
-        offset: [f32; 3],
-    ) -> Result<Vec<Tensor>> {
-        self.compile(&[TensorType::f32([1, height, width, 3])], &mut |_| ()).await?;
-        let Some(Compiled { executable: Executable::Gpu(executable), picture, .. }) = self.compiled.last_mut() else {
-            return Err(Error::invalid("only a GPU takes the browser's pictures"));
-        };
-        let mut writer = match picture.take() {
-            Some(writer) => writer,
-            None => {
-                let rgba = |[r, g, b]: [f32; 3]| [r, g, b, 0.0];
-                gpu::ImageInput::new(executable, 0, rgba(scale), rgba(offset)).await?
-            }
-        };
-        let size = [bitmap.height() as usize, bitmap.width() as usize];
-        writer.write_external(wgpu::ExternalImageSource::ImageBitmap(bitmap.clone()), size, None)?;
-        *picture = Some(writer);
-        executable.submit()?;
-        executable.read_outputs().await
-    }
-
     /// Opens the GPU again after it was lost. The graph still has the weights; what was compiled is gone.
     #[cfg(feature = "webgpu")]
     async fn renew(&mut self, loss: Error) -> Result<()> {
@@ -315,6 +277,8 @@ impl Session {
             executable,
             #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
             picture: None,
+            #[cfg(feature = "webgpu")]
+            painter: None,
         });
         Ok(())
     }

@@ -21,6 +21,8 @@ mod layered;
 mod model;
 #[cfg(feature = "files")]
 mod net;
+#[cfg(all(feature = "files", feature = "webgpu"))]
+mod paint;
 mod plain;
 #[cfg(feature = "threads")]
 mod pool;

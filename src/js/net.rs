@@ -4,11 +4,15 @@ use js_sys::{Array, Function, Promise, Uint8Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
+#[cfg(feature = "webgpu")]
+use super::paint::{Recipe, Source};
 use super::promise::Turns;
 use super::report::costs;
 use super::{convert, declared, now};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
+#[cfg(feature = "webgpu")]
+use crate::session::Picture;
 use crate::session::{Device, Session};
 use crate::tensor::{Data, Tensor, TensorType};
 use crate::vision::image::Resizer;
@@ -137,6 +141,16 @@ impl Net {
         self.state.promise(async move |state| state.boxes()?.detect_bitmap(&bitmap, options).await)
     }
 
+    /// Runs the network on tensors or a picture and paints one of its outputs where it is; see [`Source`] and [`Recipe`] for the
+    /// arguments.
+    #[cfg(feature = "webgpu")]
+    pub fn paint(&self, given: JsValue, place: Vec<f64>, recipe: Vec<f64>, palette: Vec<u32>, read: bool) -> Promise {
+        self.state.promise(async move |state| {
+            let (source, recipe) = (Source::new(&state.graph, given, &place)?, Recipe::new(&recipe, palette)?);
+            recipe.paint(state.raw()?, &source, read).await
+        })
+    }
+
     /// What it costs and where its layers run (`Report`), as it was run last: as a detector, or as it was imported.
     pub fn report(&self) -> Result<JsValue, JsValue> {
         let costs = |state: &mut State| costs(&state.session()?.report());
@@ -207,7 +221,8 @@ impl Boxes {
         let options = limits(asked(options)?, self.detector.default_options())?;
         let start = now();
         let crate::vision::InputSpec { size, scale, offset } = self.detector.input();
-        let outputs = self.session.run_bitmap(bitmap, size, scale, offset).await?;
+        let picture = Picture::Bitmap { bitmap, size, part: None, normalise: [scale, offset] };
+        let outputs = self.session.run_picture(&picture).await?;
         let size = [bitmap.width() as usize, bitmap.height() as usize];
         self.found(&outputs, size, &options, [start, start])
     }

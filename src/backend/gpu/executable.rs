@@ -112,6 +112,12 @@ impl Executable {
         found.ok_or_else(|| Error::mismatch("no such input", format!("below {}", self.inputs.len()), index))
     }
 
+    /// The type and buffer of an output, for what reads it on the device after a run.
+    pub(super) fn source(&self, index: usize) -> Result<(&TensorType, &wgpu::Buffer)> {
+        let Output { kind, source, .. } = self.output(index)?;
+        Ok((kind, source))
+    }
+
     /// Starts a run whose outputs will all be read: [`run`](Executable::run), then [`stage`](Executable::stage) for each.
     pub fn submit(&self) -> Result<()> {
         self.run()?;

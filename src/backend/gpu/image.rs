@@ -40,7 +40,7 @@ struct Params {
 /// One output row or column: both pixels and the weight of the second.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct Tap {
+pub(super) struct Tap {
     low: u32,
     high: u32,
     weight: f32,
@@ -252,7 +252,7 @@ fn extent([height, width]: [usize; 2]) -> wgpu::Extent3d {
 
 /// Where the `output` rows (or columns) of a part lie in a picture of `input` ones: half-pixel centres, clamped. In double
 /// precision, as the CPU's resizing has it.
-fn taps(input: usize, output: usize, start: f32, length: f32) -> impl Iterator<Item = Tap> {
+pub(super) fn taps(input: usize, output: usize, start: f32, length: f32) -> impl Iterator<Item = Tap> {
     let (start, scale, last) = (start as f64, length as f64 / output as f64, (input - 1) as f64);
     (0..output).map(move |o| {
         let at = (start + (o as f64 + 0.5) * scale - 0.5).clamp(0.0, last);

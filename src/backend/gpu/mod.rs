@@ -17,6 +17,7 @@ mod gemm;
 mod image;
 mod layout;
 mod lower;
+mod paint;
 mod parts;
 mod pipelines;
 mod pool;
@@ -38,6 +39,7 @@ mod window;
 pub use executable::Executable;
 pub use image::{ImageInput, Rectangle};
 pub use lower::Kernels;
+pub use paint::{Hue, Painter, Painting};
 pub use variable::Variable;
 pub use variant::Variant;
 

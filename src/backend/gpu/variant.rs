@@ -2,8 +2,8 @@
 
 use super::preprocess::{as_text, bare, bare_length, expand};
 use super::{
-    batch_norm, conv_filter, depthwise, depthwise_backward, elementwise, gemm, image, layout, pool, pool_backward,
-    reduce, resize, select, softmax, suppress, topk, unary_backward, update,
+    batch_norm, conv_filter, depthwise, depthwise_backward, elementwise, gemm, image, layout, paint, pool,
+    pool_backward, reduce, resize, select, softmax, suppress, topk, unary_backward, update,
 };
 use crate::error::{Error, Result};
 use crate::ops::{Operator, Unary};
@@ -44,6 +44,7 @@ const SOURCES: &[(&str, &str)] = &[
     shader!("gemm_tiled.wgsl"),
     shader!("image.wgsl", "files"),
     shader!("pad.wgsl"),
+    shader!("paint.wgsl", "files"),
     shader!("pool.wgsl"),
     shader!("pool_backward.wgsl", "models"),
     shader!("pool_first.wgsl", "models"),
@@ -127,6 +128,7 @@ variants! {
     Suppress: suppress::SuppressKey,
     TopK: topk::TopKKey,
     Image: image::ImageKey,
+    Paint: paint::PaintKey,
 }
 
 impl Variant {
