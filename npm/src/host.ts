@@ -2,6 +2,7 @@ import { transfer } from "comlink";
 import { type Begun, begin, beginBeside, type HostOptions } from "./begin.js";
 import { Beside } from "./beside.js";
 import { build, Converter } from "./convert.js";
+import { Easel } from "./easel.js";
 import { type ErrorFields, failure, fieldsOf } from "./errors.js";
 import { joinWeights, places } from "./files.js";
 import { BITMAP, close, type Frame, PixelReader } from "./image.js";
@@ -10,8 +11,9 @@ import { KerasFiles } from "./keras/host.js";
 import type { KerasBytes } from "./keras/source.js";
 import type { CustomLayer, LoadedWeights, LoadWeightsOptions, SaveFormat, StandIn } from "./keras/types.js";
 import type { Json } from "./layers/arguments.js";
+import { paintPixels, premultiplied, type Recipe, recipeNumbers } from "./painting.js";
 import type { Sent } from "./predict.js";
-import { type Plan, tensorOf } from "./tasks/input.js";
+import { type Plan, placeNumbers, tensorOf } from "./tasks/input.js";
 import { type AugmentModule, loadAugmenter } from "./training/augmenter.js";
 import { type Batches, BatchList, Loader, type Round } from "./training/loader.js";
 import { type Augmenting, type Limit, type Ran, run } from "./training/loop.js";
@@ -32,7 +34,7 @@ import type {
   TensorOutput,
   WeightInfo,
 } from "./types.js";
-import type { ModelsRuntime, WasmModel, WasmNet } from "./wasm.js";
+import type { ModelsRuntime, WasmModel, WasmNet, WasmPainted } from "./wasm.js";
 
 /** What to take from a model file, and how. */
 export interface Importing {
@@ -69,6 +71,13 @@ export interface Found {
   preprocess: number;
   inference: number;
   decode: number;
+}
+
+/** What a painted picture sends back. */
+export interface PaintedFrame {
+  image: ImageBitmap;
+  preprocess: number;
+  inference: number;
 }
 
 /** What a picture shown to a network sends back. */
@@ -108,6 +117,7 @@ export class Host {
   #nextId = 1;
   #losses = 0;
   #pixels = new PixelReader();
+  #easel = new Easel();
 
   /** Loads the binary and picks the backend. */
   start(options: HostOptions, onProgress?: OnProgress): Promise<Reply<Omit<EngineInfo, "worker">>> {
@@ -408,8 +418,8 @@ export class Host {
     return this.#reply(async () => {
       try {
         const net = this.#net(id);
-        if (this.#started[0]?.backend === "webgpu" && Math.max(frame.width, frame.height) <= MAX_TEXTURE) {
-          const found = await detectOnGpu(net, frame, options);
+        if (this.#started[0]?.backend === "webgpu") {
+          const found = await withBitmap(frame, (bitmap) => net.detectBitmap(bitmap, options));
           if (found) return found;
         }
         const start = performance.now();
@@ -432,6 +442,46 @@ export class Host {
         const ready = performance.now();
         const outputs = await this.#any(id).predict([input, ...others]);
         return { outputs, preprocess: ready - start, inference: performance.now() - ready };
+      } finally {
+        close(frame);
+      }
+    }, id);
+  }
+
+  /** Runs a network on a picture and paints one of its outputs: on the GPU, if that is where it runs. */
+  paint(id: number, frame: Frame, how: Plan, recipe: Recipe): Promise<Reply<PaintedFrame>> {
+    return this.#reply(async () => {
+      try {
+        const { width, height, output } = recipe;
+        this.#easel.check(width, height);
+        const net = this.#any(id);
+        const [first] = this.#started;
+        const start = performance.now();
+        let ready = start;
+        const tensor = () => {
+          const input = tensorOf(this.#pixels.read(frame), frame.width, frame.height, how);
+          ready = performance.now();
+          return [input];
+        };
+        let image: ImageBitmap;
+        if ("paint" in net && net.paint && first?.backend === "webgpu") {
+          // The canvas of a software adapter can take Chromium's GPU process down.
+          const read = first.runtime.adapter()?.software ?? false;
+          const palette = read ? recipe.palette : premultiplied(recipe.palette);
+          const place = net.inputs().length === 1 ? placeNumbers(how) : undefined;
+          const paint = (given: ImageBitmap | Sent[]) =>
+            net.paint?.(given, place ?? new Float64Array(), recipeNumbers(recipe), palette, read);
+          const painted = (place && (await withBitmap(frame, paint))) ?? (await paint(tensor()));
+          image = await this.#easel.picture(painted as WasmPainted, width, height);
+        } else {
+          const outputs = await net.predict(tensor());
+          image = await this.#easel.picture(
+            { data: paintPixels(outputs[output] as TensorOutput, recipe) },
+            width,
+            height,
+          );
+        }
+        return { image, preprocess: ready - start, inference: performance.now() - ready };
       } finally {
         close(frame);
       }
@@ -534,7 +584,9 @@ export class Host {
       const value = await orTrap(work);
       const reply: Reply<T> = { ok: true, value, losses: this.#lost(id) };
       // To a page in place this changes nothing.
-      const tensors = Array.isArray(value) ? value : (value as Partial<Shown> | null)?.outputs;
+      const { outputs, image } = (value ?? {}) as Partial<Shown & PaintedFrame>;
+      const tensors = Array.isArray(value) ? value : outputs;
+      if (image) return transfer(reply, [image]);
       return Array.isArray(tensors) ? transfer(reply, buffersOf(tensors)) : reply;
     } catch (thrown) {
       if (!isTrap(thrown)) return { ok: false, error: fieldsOf(thrown), fatal: false, losses: this.#lost(id) };
@@ -576,17 +628,17 @@ function buffersOf(tensors: { data?: unknown }[]): ArrayBuffer[] {
   return buffers.filter((buffer) => buffer instanceof ArrayBuffer);
 }
 
-/** Finds things in a frame that the browser holds, if it does hold it. */
-async function detectOnGpu(
-  net: WasmNet,
-  { image }: Frame,
-  options: Omit<DetectOptions, "signal">,
-): Promise<Found | undefined> {
-  if (image instanceof ImageBitmap) return net.detectBitmap(image, options);
+/** Does something with a frame that the browser holds, if it does hold it and a GPU takes it. */
+async function withBitmap<T>(
+  { image, width, height }: Frame,
+  work: (bitmap: ImageBitmap) => Promise<T> | undefined,
+): Promise<T | undefined> {
+  if (Math.max(width, height) > MAX_TEXTURE) return undefined;
+  if (image instanceof ImageBitmap) return work(image);
   if (typeof VideoFrame === "undefined" || !(image instanceof VideoFrame)) return undefined;
   const bitmap = await createImageBitmap(image, BITMAP);
   try {
-    return await net.detectBitmap(bitmap, options);
+    return await work(bitmap);
   } finally {
     bitmap.close();
   }

@@ -71,6 +71,7 @@ export {
 export { type ImageInput, preprocessing, type View } from "./tasks/input.js";
 export { imageTensor, type PredictImageOptions, type Seen, type Viewer } from "./tasks/look.js";
 export type { CarriedOptions, Models, SizedOptions } from "./tasks/models.js";
+export type { Painted, PaintedChannel, PaintedClasses, Painting } from "./tasks/paint.js";
 export {
   type Pixels,
   Styler,
@@ -80,7 +81,14 @@ export {
   Upscaler,
   type UpscalerHead,
 } from "./tasks/pictures.js";
-export { type Area, type Maps, Segmentation, Segmenter, type SegmenterHead } from "./tasks/segmenter.js";
+export {
+  type Area,
+  type Maps,
+  Segmentation,
+  Segmenter,
+  type SegmenterHead,
+  type SegmentPaintOptions,
+} from "./tasks/segmenter.js";
 export type { Augmentation, ColourOptions, Factor, WarpOptions } from "./training/augment.js";
 export * as augment from "./training/augment.js";
 export type {

@@ -12,6 +12,7 @@ import { type PlotOptions, plot } from "./plot.js";
 import { batches, type ModelInputs, type ModelPredictOptions, type Predictions, predictions } from "./predict.js";
 import type { ImageInput } from "./tasks/input.js";
 import { look, type PredictImageOptions, type Seen } from "./tasks/look.js";
+import { type Painted, type Painting, paintLook } from "./tasks/paint.js";
 import type { Logs } from "./training/callbacks.js";
 import type { CompileOptions } from "./training/compile.js";
 import type { Dataset } from "./training/dataset.js";
@@ -22,6 +23,7 @@ import type {
   LayerInfo,
   ModelSource,
   ModelSummary,
+  PredictOptions,
   Report,
   TensorInfo,
   TensorOutput,
@@ -219,6 +221,16 @@ export class Model {
    */
   predictImage(source: ImageSource, input: ImageInput = {}, options: PredictImageOptions = {}): Promise<Seen> {
     return look(this.#engine, this.#held, this.inputs, source, input, options);
+  }
+
+  /** Runs the network on a picture and paints one of its outputs; see {@link Net.paintImage}. */
+  paintImage(
+    source: ImageSource,
+    painting: Painting = {},
+    input: ImageInput = {},
+    options: PredictOptions = {},
+  ): Promise<Painted> {
+    return paintLook(this.#engine, this.#held, this, source, painting, input, options);
   }
 
   /**

@@ -4,6 +4,7 @@ import { Held, type Loaded } from "./held.js";
 import type { NetHandle } from "./host.js";
 import type { ImageInput } from "./tasks/input.js";
 import { look, type PredictImageOptions, type Seen, withFrame } from "./tasks/look.js";
+import { type Painted, type Painting, paintLook } from "./tasks/paint.js";
 import type {
   Detections,
   DetectOptions,
@@ -83,6 +84,19 @@ export class Net {
    */
   predictImage(source: ImageSource, input: ImageInput = {}, options: PredictImageOptions = {}): Promise<Seen> {
     return look(this.#engine, this.#held, this.inputs, source, input, options);
+  }
+
+  /**
+   * Runs the network on a picture and paints one of its outputs: every pixel in the colour of its class, or of how much of something
+   * is there. On WebGPU the picture is made of the network's own buffer and never leaves the GPU, from camera to canvas.
+   */
+  paintImage(
+    source: ImageSource,
+    painting: Painting = {},
+    input: ImageInput = {},
+    options: PredictOptions = {},
+  ): Promise<Painted> {
+    return paintLook(this.#engine, this.#held, this, source, painting, input, options);
   }
 
   /** What the network costs and where its layers run. */

@@ -36,11 +36,27 @@ export interface WasmNet {
     bitmap: ImageBitmap,
     options: { scoreThreshold?: number; iouThreshold?: number; maxDetections?: number },
   ): Promise<{ detections: Detection[]; preprocess: number; inference: number; decode: number }>;
+  /**
+   * Only on the GPU: runs the network on tensors, or on a picture that goes in as `place` says ([height, width, x, y, width, height
+   * of the part that is seen, scale of red, green and blue, offset of them]), and paints.
+   */
+  paint?(
+    given: ImageBitmap | { data: TensorData; shape?: number[] | undefined }[],
+    place: Float64Array,
+    recipe: Float64Array,
+    palette: Uint32Array,
+    read: boolean,
+  ): Promise<WasmPainted>;
   report(): Report;
   /** How often the GPU was lost and had again. */
   losses(): number;
   free(): void;
 }
+
+/** A picture on the GPU, with the bytes from row to row, or one that was read: its RGBA bytes. */
+export type WasmPainted =
+  | { device: GPUDevice; pixels: GPUBuffer; pitch: number; data?: undefined }
+  | { data: Uint8Array<ArrayBuffer> | Uint8ClampedArray<ArrayBuffer> };
 
 /** A model on the wasm side that was built of layers. Its methods take turns, too. */
 export interface WasmModel {

@@ -13,10 +13,15 @@ function executable() {
   return found;
 }
 
-/** Headless Chromium with WebGPU on its software adapter. */
-export function launch() {
+/**
+ * Headless Chromium with WebGPU on its software adapter. `canvas` lets that draw on canvases, too: everything else on the GPU is then
+ * emulated as well, and slow.
+ */
+export function launch({ canvas = false } = {}) {
   const switches = ["background-networking", "component-update", "sync"].map((name) => `--disable-${name}`);
   const gpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+  if (canvas)
+    gpu.push("--use-gl=angle", "--use-angle=swiftshader", "--enable-features=Vulkan", "--use-vulkan=swiftshader");
   const args = ["--no-sandbox", "--no-first-run", ...switches, ...gpu];
   return chromium.launch({ executablePath: executable(), args });
 }

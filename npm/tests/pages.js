@@ -7,11 +7,11 @@ import { page as html, serve } from "./server.js";
 /** The package as it is published. */
 export const DIST = join(import.meta.dirname, "../dist");
 
-/** Serves the package under `/dist/`, an empty page as `/`, and more folders and routes; starts a browser. */
-export async function pages(folders = {}, routes = {}) {
+/** Serves the package under `/dist/`, an empty page as `/`, and more folders and routes; starts a browser ({@link launch}). */
+export async function pages(folders = {}, routes = {}, browsing = {}) {
   const server = await serve({ "/dist/": DIST, ...folders }, { "/": (_, response) => html(response), ...routes });
   after(() => server.close());
-  const browser = await launch();
+  const browser = await launch(browsing);
   after(() => browser.close());
 
   /** Runs a function in a page of its own. */

@@ -24,15 +24,20 @@ export interface ClassMapOptions extends DrawOptions {
   colour?: (value: number) => Rgb;
 }
 
-/** Colours a picture by the class of each pixel; a map of any size is stretched over the picture. */
-export function drawClassMap(context: Context2D, map: PixelMap, options: ClassMapOptions = {}): void {
+/**
+ * Colours a picture by the class of each pixel; a map of any size is stretched over the picture. One that is painted already
+ * (`segmenter.paint()`) has its colours.
+ */
+export function drawClassMap(context: Context2D, map: PixelMap | ImageBitmap, options: ClassMapOptions = {}): void {
   const { opacity = 0.55, hidden = [0], colour = classColour } = options;
   const colours = new Map<number, Rgb | undefined>();
-  const image = imageOf(map, "the class map", (value, out, at) => {
-    if (!colours.has(value)) colours.set(value, hidden.includes(value) ? undefined : colour(value));
-    const rgb = colours.get(value);
-    if (rgb) out.set([...rgb, 255], at);
-  });
+  const image = isPainted(map)
+    ? map
+    : imageOf(map, "the class map", (value, out, at) => {
+        if (!colours.has(value)) colours.set(value, hidden.includes(value) ? undefined : colour(value));
+        const rgb = colours.get(value);
+        if (rgb) out.set([...rgb, 255], at);
+      });
   context.save();
   context.globalAlpha = opacity;
   // Mixed classes would be colours of others, but a jagged edge is uglier than a soft one.
@@ -51,7 +56,19 @@ function maxOf({ data }: PixelMap, { max }: MatteRange): number {
   return max ?? (data instanceof Uint8Array || data instanceof Uint8ClampedArray ? 255 : 1);
 }
 
-const alphaImage = (matte: PixelMap, range: MatteRange, [r, g, b]: Rgb) => {
+/** A picture, not numbers. */
+const isPainted = (map: PixelMap | ImageBitmap): map is ImageBitmap => !("data" in map);
+
+/** The matte as a picture: of this colour, as opaque as the matte is high. */
+const alphaImage = (matte: PixelMap | ImageBitmap, range: MatteRange, [r, g, b]: Rgb): CanvasImageSource => {
+  if (isPainted(matte)) {
+    const [image, layer] = scratch(matte.width, matte.height);
+    layer.drawImage(matte, 0, 0);
+    layer.globalCompositeOperation = "source-in";
+    layer.fillStyle = `rgb(${r} ${g} ${b})`;
+    layer.fillRect(0, 0, matte.width, matte.height);
+    return image;
+  }
   const factor = 255 / maxOf(matte, range);
   return imageOf(matte, "the matte", (value, out, at) => {
     out[at] = r;
@@ -69,8 +86,8 @@ export interface MaskOptions extends DrawOptions, MatteRange {
   opacity?: number;
 }
 
-/** Colours a picture where a mask is; soft masks shade off. */
-export function drawMask(context: Context2D, mask: PixelMap, options: MaskOptions = {}): void {
+/** Colours a picture where a mask is; soft masks shade off. Of a painted one (`segmenter.paint({ class })`) it is the alpha. */
+export function drawMask(context: Context2D, mask: PixelMap | ImageBitmap, options: MaskOptions = {}): void {
   const { colour = [38, 208, 124], opacity = 0.55 } = options;
   context.save();
   context.globalAlpha = opacity;
@@ -86,11 +103,11 @@ export interface MattedOptions extends DrawOptions, MatteRange {
   radius?: number;
 }
 
-/** Draws a picture with another background: blurred, a colour, or another picture. The matte says what is in front. */
+/** Draws a picture with another background: blurred, a colour, or another picture. The matte says what is in front; of a painted one its alpha does. */
 export function drawMatted(
   context: Context2D,
   picture: CanvasImageSource,
-  matte: PixelMap,
+  matte: PixelMap | ImageBitmap,
   options: MattedOptions = {},
 ): void {
   const { background = "blur", radius = 12 } = options;
@@ -98,7 +115,8 @@ export function drawMatted(
   const [front, layer] = scratch(at.width, at.height);
   layer.drawImage(picture, 0, 0, front.width, front.height);
   layer.globalCompositeOperation = "destination-in";
-  layer.drawImage(alphaImage(matte, options, [0, 0, 0]), 0, 0, front.width, front.height);
+  const mask = isPainted(matte) ? matte : alphaImage(matte, options, [0, 0, 0]);
+  layer.drawImage(mask, 0, 0, front.width, front.height);
   context.save();
   // What the background spills over stays within the picture.
   context.beginPath();

@@ -96,6 +96,18 @@ export function plan(input: ImageInput, declared: TensorInfo | undefined, width:
   return { size, view, pad: fit === "pad", channels, layout, dtype: declared?.dtype ?? "float32" };
 }
 
+/**
+ * The plan in numbers, as pictures are prepared on the GPU: size, part, scale and offset of red, green and blue. Nothing if they are
+ * not prepared like that there.
+ */
+export function placeNumbers({ size, view, pad, channels, layout, dtype }: Plan): Float64Array | undefined {
+  const plain = layout === "nhwc" && dtype === "float32" && !pad && channels.length === 3;
+  if (!plain || !channels.every(({ from }, i) => from === i)) return undefined;
+  const { x, y, width, height } = view;
+  const [scale, offset] = [channels.map(({ scale }) => scale), channels.map(({ offset }) => offset)];
+  return Float64Array.of(...size, x, y, width, height, ...scale, ...offset);
+}
+
 function viewOf(fit: string, [h, w]: readonly [number, number], width: number, height: number): View {
   if (fit === "stretch") return { x: 0, y: 0, width, height };
   const ratio = w / h;

@@ -15,6 +15,7 @@ import type {
   TensorOutput,
 } from "../types.js";
 import { type ImageInput, plan, tensorOf, type View } from "./input.js";
+import type { Painted, Painting } from "./paint.js";
 
 /** Options of `predictImage`. */
 export interface PredictImageOptions extends PredictOptions {
@@ -44,6 +45,8 @@ export interface Viewer {
   readonly outputs: readonly TensorInfo[];
   /** Runs it on a picture. */
   predictImage(source: ImageSource, input?: ImageInput, options?: PredictImageOptions): Promise<Seen>;
+  /** Runs it on a picture and paints an output. */
+  paintImage(source: ImageSource, painting?: Painting, input?: ImageInput, options?: PredictOptions): Promise<Painted>;
 }
 
 /** Takes the picture out of a source at once, and works with it when it is the network's turn. */

@@ -41,30 +41,54 @@ const MOST = 256;
 
 /** Reads maps out of an output: what `head` leaves open its type and its shape tell, or an error says what to add. */
 export function mapsOf(output: TensorOutput, head: MapsHead, shown: Shown): Maps {
-  const { name, shape, data } = output;
+  const { kind, layout, height, width, classes } = formOf(output, head, shown);
+  const { data } = output;
+  const { logits = false } = head;
+  if (kind === "classes") return { ...classesOf(output, head), width, height, kind, logits: false };
+  if (data instanceof Int32Array) throw refusal(output, "scores as float32, or shares as bytes");
+  return { width, height, classes, kind, data: placewise(data, layout, width * height, classes), logits };
+}
+
+/** Type and shape of an output. */
+type Declared = Pick<TensorOutput, "name" | "dtype" | "shape">;
+
+/** An axis whose size is not known yet. */
+export const OPEN = -1;
+
+/** How maps lie in an output. */
+export interface Form {
+  kind: Maps["kind"];
+  layout: "nhwc" | "nchw";
+  height: number;
+  width: number;
+  /** Channels: a score for each class, or 1. */
+  classes: number;
+}
+
+/** How maps lie in an output of this type and shape; {@link OPEN} axes stay so. */
+export function formOf(output: Declared, head: MapsHead, shown: Shown): Form {
+  const { name, dtype, shape } = output;
   const kind = kindOf(output, head);
   const layout = layoutOf(output, kind, head, shown);
   const [, a = 0, b = 0, c = 1] = shape;
   const [height, width, classes] = layout === "nchw" ? [b, c, a] : [a, b, c];
-  const { logits = false } = head;
-  if (kind === "classes") {
-    if (classes !== 1) {
-      throw failure("shape-mismatch", "a network that gives classes has one for each place", {
-        layer: name,
-        expected: 'one channel, or `kind: "scores"`',
-        received: told(shape),
-      });
+  if (kind === "classes" && classes !== 1) {
+    throw failure("shape-mismatch", "a network that gives classes has one for each place", {
+      layer: name,
+      expected: 'one channel, or `kind: "scores"`',
+      received: told(shape),
+    });
+  }
+  if (kind === "scores") {
+    if (classes > MOST) throw refusal(output, `at most ${MOST} classes`);
+    if (dtype === "int32" || (dtype === "uint8" && head.logits)) {
+      throw refusal(output, "scores as float32, or shares as bytes");
     }
-    return { ...classesOf(output, head), width, height, kind, logits: false };
   }
-  if (classes > MOST) throw refusal(output, `at most ${MOST} classes`);
-  if (data instanceof Int32Array || (data instanceof Uint8Array && logits)) {
-    throw refusal(output, "scores as float32, or shares as bytes");
-  }
-  return { width, height, classes, kind, data: placewise(data, layout, width * height, classes), logits };
+  return { kind, layout, height, width, classes };
 }
 
-function kindOf(output: TensorOutput, { kind, labels }: MapsHead): Maps["kind"] {
+function kindOf(output: Declared, { kind, labels }: MapsHead): Maps["kind"] {
   const { name, dtype, shape } = output;
   const [batch, a, , c] = shape;
   if (batch !== 1 || (shape.length !== 3 && shape.length !== 4) || shape.includes(0))
@@ -86,7 +110,7 @@ function kindOf(output: TensorOutput, { kind, labels }: MapsHead): Maps["kind"] 
 }
 
 function layoutOf(
-  { name, shape }: TensorOutput,
+  { name, shape }: Declared,
   kind: Maps["kind"],
   { labels, layout }: MapsHead,
   { declared, input = {}, width, height }: Shown,
@@ -110,7 +134,12 @@ function layoutOf(
     return Math.max(down[0], across[0]) <= Math.min(down[1], across[1]);
   };
   const found =
-    only(named(a), named(c)) ?? only(same(b, c), same(a, b)) ?? only(near(b, c), near(a, b)) ?? pictures(declared);
+    // Channels are never open.
+    only(c === OPEN, a === OPEN) ??
+    only(named(a), named(c)) ??
+    only(same(b, c), same(a, b)) ??
+    only(near(b, c), near(a, b)) ??
+    pictures(declared);
   if (found) return found;
   throw failure("invalid", "the classes may be the first axis or the last: say which by `layout`", {
     layer: name,
@@ -167,7 +196,7 @@ function placewise(
   return out;
 }
 
-function refusal({ name, dtype, shape }: TensorOutput, expected: string): Error {
+function refusal({ name, dtype, shape }: Declared, expected: string): Error {
   return failure("unsupported", "these are no maps of classes", {
     layer: name,
     expected,

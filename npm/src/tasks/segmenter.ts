@@ -1,10 +1,12 @@
+import type { Rgb } from "../draw/colours.js";
 import { failure } from "../errors.js";
-import type { ImageSource, PredictOptions } from "../types.js";
+import type { ImageSource, PredictOptions, TensorInfo } from "../types.js";
 import type { ClassMap, Matte } from "../vision/types.js";
 import { outputNamed } from "./classifier.js";
 import type { ImageInput, View } from "./input.js";
 import type { Seen, Viewer } from "./look.js";
-import { type Maps, mapsOf } from "./maps.js";
+import { formOf, type Maps, mapsOf, OPEN } from "./maps.js";
+import type { Painted, Painting } from "./paint.js";
 
 export type { Maps } from "./maps.js";
 
@@ -66,6 +68,81 @@ export class Segmenter<V extends Viewer = Viewer> {
     );
     return new Segmentation(maps, this.labels, seen);
   }
+
+  /**
+   * A picture of what is where, to be drawn over the source: every pixel in the colour of its class, or one class as a soft matte. As
+   * {@link Segmenter.segment} and a mask or matte, but on WebGPU the scores never come back to the page: the picture is made of the
+   * network's own buffer.
+   */
+  paint(source: ImageSource, options: SegmentPaintOptions = {}): Promise<Painted> {
+    const { class: wanted, colour = WHITE, threshold = 0.5, colours, hidden, width, height, signal } = options;
+    const { kind, layout, logits = false, input, output } = this.#head;
+    const { inputs, outputs } = this.net;
+    const maps = declaredOutput(outputs, output);
+    // Open axes are marked as such; one picture it is.
+    const shape = maps.shape.map((size, i) => size ?? (i === 0 ? 1 : OPEN));
+    const shown = { declared: inputs[0], input, width: 1, height: 1 };
+    const form = formOf({ ...maps, shape }, { labels: this.labels.length, kind, layout, logits }, shown);
+    const single = form.classes === 1;
+    const classes = form.kind === "classes" ? 256 : Math.max(form.classes, 2);
+    if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 0 && wanted < classes)) {
+      throw failure("invalid", "no such class", { expected: `0 to ${classes - 1}`, received: String(wanted) });
+    }
+    const most = maps.dtype === "uint8" ? 255 : 1;
+    const common = {
+      output: maps.name,
+      layout: form.layout,
+      ...(width === undefined ? {} : { width }),
+      ...(height === undefined ? {} : { height }),
+    };
+    let painting: Painting;
+    if (wanted === undefined || form.kind === "classes") {
+      painting = {
+        ...common,
+        indices: form.kind === "classes",
+        threshold: logits ? Math.log(threshold / (1 - threshold)) : threshold * most,
+        ...(colours ? { colours } : {}),
+        ...(hidden ? { hidden } : {}),
+        // One class of a network that gives classes is there or is not.
+        ...(wanted === undefined ? {} : { colours: () => colour, hidden: numbers.filter((value) => value !== wanted) }),
+      };
+    } else {
+      // Of a network with one map the background is what the rest leaves.
+      const range = single && wanted === 0 ? ([most, 0] as const) : ([0, most] as const);
+      painting = { ...common, channel: single ? 0 : wanted, share: logits, range, colours: colour };
+    }
+    return this.net.paintImage(source, painting, input, signal ? { signal } : {});
+  }
+}
+
+const WHITE: Rgb = [255, 255, 255];
+const numbers = Array.from({ length: 256 }, (_, i) => i);
+
+function declaredOutput(outputs: readonly TensorInfo[], wanted: string | undefined): TensorInfo {
+  const found = wanted === undefined ? outputs[0] : outputs.find(({ name }) => name === wanted);
+  if (found) return found;
+  throw failure("invalid", `the network has no output "${wanted}"`, {
+    layer: wanted,
+    expected: outputs.map(({ name }) => name).join(", "),
+  });
+}
+
+/** Options of {@link Segmenter.paint}. */
+export interface SegmentPaintOptions extends PredictOptions {
+  /** Only this class, as opaque as the network is sure of it: a soft matte. */
+  class?: number;
+  /** Its colour. Default: white. */
+  colour?: Rgb;
+  /** Of all classes: the colour of each. Default: PASCAL VOC's. */
+  colours?: (value: number) => Rgb;
+  /** Classes that stay transparent. Default: 0, which most networks call background. */
+  hidden?: readonly number[];
+  /** Share above which something is there, for networks with one map. Default 0.5. */
+  threshold?: number;
+  /** Width of the picture. Default: the source's. */
+  width?: number;
+  /** Its height. */
+  height?: number;
 }
 
 /** What is where in a picture. */
