@@ -463,24 +463,21 @@ export class Host {
           ready = performance.now();
           return [input];
         };
-        let image: ImageBitmap;
-        if ("paint" in net && net.paint && first?.backend === "webgpu") {
+        let painted: WasmPainted | undefined;
+        if (net.paint && first?.backend === "webgpu") {
           // The canvas of a software adapter can take Chromium's GPU process down.
           const read = first.runtime.adapter()?.software ?? false;
           const palette = read ? recipe.palette : premultiplied(recipe.palette);
-          const place = net.inputs().length === 1 ? placeNumbers(how) : undefined;
+          const place = placeNumbers(how);
           const paint = (given: ImageBitmap | Sent[]) =>
             net.paint?.(given, place ?? new Float64Array(), recipeNumbers(recipe), palette, read);
-          const painted = (place && (await withBitmap(frame, paint))) ?? (await paint(tensor()));
-          image = await this.#easel.picture(painted as WasmPainted, width, height);
-        } else {
-          const outputs = await net.predict(tensor());
-          image = await this.#easel.picture(
-            { data: paintPixels(outputs[output] as TensorOutput, recipe) },
-            width,
-            height,
-          );
+          painted = (place && (await withBitmap(frame, paint))) ?? (await paint(tensor()));
         }
+        if (!painted) {
+          const outputs = await net.predict(tensor());
+          painted = { data: paintPixels(outputs[output] as TensorOutput, recipe) };
+        }
+        const image = await this.#easel.picture(painted, width, height);
         return { image, preprocess: ready - start, inference: performance.now() - ready };
       } finally {
         close(frame);

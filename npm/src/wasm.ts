@@ -16,8 +16,24 @@ import type {
 
 export { type Files, readFile, start } from "./start.js";
 
+/** What a binary for WebGPU has of every network. */
+export interface WasmPainter {
+  /**
+   * Runs the network on tensors, or on a picture that goes in as `place` says ([height, width, x, y, width, height
+   * of the part that is seen, scale of red, green and blue, offset of them]), and paints. Nothing
+   * comes of a model in training.
+   */
+  paint?(
+    given: ImageBitmap | { data: TensorData; shape?: number[] | undefined }[],
+    place: Float64Array,
+    recipe: Float64Array,
+    palette: Uint32Array,
+    read: boolean,
+  ): Promise<WasmPainted | undefined>;
+}
+
 /** A network on the wasm side. Its methods take turns: a call during another throws. */
-export interface WasmNet {
+export interface WasmNet extends WasmPainter {
   inputs(): TensorInfo[];
   outputs(): TensorInfo[];
   /** It is one of the detectors that striate knows. */
@@ -36,17 +52,6 @@ export interface WasmNet {
     bitmap: ImageBitmap,
     options: { scoreThreshold?: number; iouThreshold?: number; maxDetections?: number },
   ): Promise<{ detections: Detection[]; preprocess: number; inference: number; decode: number }>;
-  /**
-   * Only on the GPU: runs the network on tensors, or on a picture that goes in as `place` says ([height, width, x, y, width, height
-   * of the part that is seen, scale of red, green and blue, offset of them]), and paints.
-   */
-  paint?(
-    given: ImageBitmap | { data: TensorData; shape?: number[] | undefined }[],
-    place: Float64Array,
-    recipe: Float64Array,
-    palette: Uint32Array,
-    read: boolean,
-  ): Promise<WasmPainted>;
   report(): Report;
   /** How often the GPU was lost and had again. */
   losses(): number;
@@ -59,7 +64,7 @@ export type WasmPainted =
   | { data: Uint8Array<ArrayBuffer> | Uint8ClampedArray<ArrayBuffer> };
 
 /** A model on the wasm side that was built of layers. Its methods take turns, too. */
-export interface WasmModel {
+export interface WasmModel extends WasmPainter {
   /** A `ModelHandle` without its number, as JSON. */
   describe(): string;
   predict(inputs: { data: TensorData; shape?: number[] | undefined }[]): Promise<TensorOutput[]>;

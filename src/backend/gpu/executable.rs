@@ -434,7 +434,7 @@ impl<'a> Builder<'a> {
 }
 
 /// A buffer with content.
-fn filled(gpu: &Gpu, label: &str, data: &[u8], usage: wgpu::BufferUsages) -> wgpu::Buffer {
+pub(super) fn filled(gpu: &Gpu, label: &str, data: &[u8], usage: wgpu::BufferUsages) -> wgpu::Buffer {
     let buffer = gpu.buffer(label, data.len(), usage | wgpu::BufferUsages::COPY_DST);
     gpu.queue().write_buffer(&buffer, 0, data);
     buffer

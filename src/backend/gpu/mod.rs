@@ -49,7 +49,7 @@ use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::{Data, Tensor};
 
 /// How to choose and use a device.
@@ -236,16 +236,24 @@ impl Gpu {
         let memory = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device().push_error_scope(wgpu::ErrorFilter::Validation);
         let result = work();
+        let found = self.found([validation, memory]).await;
+        // What the work says itself is more to the point than what the device makes of its remains, unless that is lost or full.
+        match found {
+            Err(error) if result.is_ok() || error.kind() != ErrorKind::Invalid => Err(error),
+            _ => result,
+        }
+    }
+
+    /// What was found wrong in these scopes; they end at once. (Apart from [`Gpu::scoped`], which is compiled for every kind of
+    /// work.)
+    async fn found(&self, [validation, memory]: [wgpu::ErrorScopeGuard; 2]) -> Result<()> {
         let (validation, memory) = (validation.pop(), memory.pop());
         let (validation, memory) = (validation.await, memory.await);
         self.check()?;
         if memory.is_some() {
             return Err(Error::resource("the GPU has not enough memory for this network"));
         }
-        match validation {
-            Some(error) if result.is_ok() => Err(Error::invalid(format!("the GPU refuses: {error}"))),
-            _ => result,
-        }
+        validation.map_or(Ok(()), |error| Err(Error::invalid(format!("the GPU refuses: {error}"))))
     }
 
     /// An error if a buffer of this size cannot be bound.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use bytemuck::{Pod, Zeroable};
 
+use super::executable::filled;
 use super::image::{Rectangle, Tap, taps};
 use super::lower::threads;
 use super::pipelines::Pipeline;
@@ -85,17 +86,16 @@ const PITCH: usize = 64;
 pub struct Painter {
     gpu: Gpu,
     pipeline: Rc<Pipeline>,
-    params: wgpu::Buffer,
-    palette: wgpu::Buffer,
     canvas: Option<Canvas>,
 }
 
 struct Canvas {
     output: usize,
     painting: Painting,
-    /// Type of the buffer: words.
+    /// Type of the picture's buffer: words.
     kind: TensorType,
-    taps: wgpu::Buffer,
+    /// Parameters, taps, palette.
+    tables: [wgpu::Buffer; 3],
     pixels: wgpu::Buffer,
     staging: Option<wgpu::Buffer>,
     reading: Cell<bool>,
@@ -107,13 +107,7 @@ impl Painter {
     pub async fn new(executable: &Executable) -> Result<Painter> {
         let gpu = executable.gpu().clone();
         let mut built = gpu.pipelines(&[&Variant::Paint(PaintKey)], &mut |_, _| ()).await.map_err(|(_, e)| e)?;
-        let pipeline = built.remove(0);
-        gpu.scoped(|| {
-            let params = gpu.buffer("paint", size_of::<Params>(), wgpu::BufferUsages::UNIFORM | COPIED);
-            let palette = gpu.buffer("paint", 4 * COLOURS, wgpu::BufferUsages::STORAGE | COPIED);
-            Ok(Painter { gpu: gpu.clone(), pipeline, params, palette, canvas: None })
-        })
-        .await
+        Ok(Painter { gpu, pipeline: built.remove(0), canvas: None })
     }
 
     /// Paints an output of the executable's last run. Errors: it is no maps, there is no such channel, the picture is
@@ -151,18 +145,21 @@ impl Painter {
         // Where a pixel of the picture lies in the maps: the part of the maps that the whole picture is.
         let rows = taps(h, *height, -view.y * h as f32 / view.height, (*height * h) as f32 / view.height);
         let columns = taps(w, *width, -view.x * w as f32 / view.width, (*width * w) as f32 / view.width);
-        let table: Vec<Tap> = rows.chain(columns).collect();
-        self.gpu.queue().write_buffer(&self.params, 0, bytemuck::bytes_of(&params));
-        self.gpu.queue().write_buffer(&self.palette, 0, bytemuck::cast_slice(palette));
+        let taps: Vec<Tap> = rows.chain(columns).collect();
         // What was painted on before is not needed any more, and may be large.
         self.canvas = None;
         let canvas = self.gpu.scoped(|| {
             let gpu = &self.gpu;
-            let taps = gpu.buffer("paint", size_of_val(&table[..]), wgpu::BufferUsages::STORAGE | COPIED);
-            gpu.queue().write_buffer(&taps, 0, bytemuck::cast_slice(&table));
+            let table = |data: &[u8], usage| filled(gpu, "paint", data, usage);
+            let tables = [
+                table(bytemuck::bytes_of(&params), wgpu::BufferUsages::UNIFORM),
+                table(bytemuck::cast_slice(&taps), wgpu::BufferUsages::STORAGE),
+                table(bytemuck::cast_slice(palette), wgpu::BufferUsages::STORAGE),
+            ];
             let pixels = gpu.buffer("paint", 4 * words, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC);
+            let [params, taps, palette] = &tables;
             let entries: Vec<_> = (0..)
-                .zip([&self.params, maps, &taps, &self.palette, &pixels])
+                .zip([params, maps, taps, palette, &pixels])
                 .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
                 .collect();
             let bindings = gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
@@ -172,7 +169,7 @@ impl Painter {
             });
             let kind = TensorType { dtype: DType::I32, shape: Shape::from([words]) };
             let (painting, reading) = (painting.clone(), Cell::new(false));
-            Ok(Canvas { output, painting, kind, taps, pixels, staging: None, reading, bindings })
+            Ok(Canvas { output, painting, kind, tables, pixels, staging: None, reading, bindings })
         });
         self.canvas = Some(canvas.await?);
         Ok(())
@@ -181,7 +178,7 @@ impl Painter {
     /// The picture's RGBA bytes, row by row.
     pub async fn read(&mut self) -> Result<Vec<u8>> {
         let Some(canvas) = &mut self.canvas else { return Err(Error::invalid("nothing is painted yet")) };
-        let usage = wgpu::BufferUsages::MAP_READ | COPIED;
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let bytes = canvas.pixels.size();
         let staging = canvas.staging.get_or_insert_with(|| self.gpu.buffer("paint", bytes as usize, usage));
         let mut commands = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
@@ -196,28 +193,15 @@ impl Painter {
 
     /// The picture on the device, RGBA, and the bytes from row to row; nothing before the first.
     #[cfg(target_arch = "wasm32")]
-    pub(crate) fn pixels(&self) -> Option<(&wgpu::Device, &wgpu::Buffer, usize)> {
+    pub fn pixels(&self) -> Option<(&wgpu::Device, &wgpu::Buffer, usize)> {
         let canvas = self.canvas.as_ref()?;
         Some((self.gpu.device(), &canvas.pixels, 4 * canvas.painting.size[1].next_multiple_of(PITCH)))
     }
 }
 
-const COPIED: wgpu::BufferUsages = wgpu::BufferUsages::COPY_DST;
-
-impl Drop for Painter {
-    fn drop(&mut self) {
-        self.params.destroy();
-        self.palette.destroy();
-    }
-}
-
 impl Drop for Canvas {
     fn drop(&mut self) {
-        self.taps.destroy();
-        self.pixels.destroy();
-        if let Some(staging) = &self.staging {
-            staging.destroy();
-        }
+        self.tables.iter().chain([&self.pixels]).chain(&self.staging).for_each(wgpu::Buffer::destroy);
     }
 }
 
