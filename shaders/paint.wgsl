@@ -37,14 +37,19 @@ struct Tap {
 @group(0) @binding(__COUNTER__) var<storage, read> palette: array<u32>; // 256 colours, RGBA from the lowest byte
 @group(0) @binding(__COUNTER__) var<storage, read_write> y: array<u32>;
 
+fn value(at: u32) -> f32 {
+    let found = maps[at];
+    return select(found, f32(bitcast<i32>(found)), params.integers == 1u);
+}
+
 fn score(row: Tap, column: Tap, channel: u32) -> f32 {
     let first = channel * params.plane;
     let above = first + row.low * params.row;
     let below = first + row.high * params.row;
-    let a = maps[above + column.low * params.column];
-    let b = maps[above + column.high * params.column];
-    let left = a + (maps[below + column.low * params.column] - a) * row.weight;
-    let right = b + (maps[below + column.high * params.column] - b) * row.weight;
+    let a = value(above + column.low * params.column);
+    let b = value(above + column.high * params.column);
+    let left = a + (value(below + column.low * params.column) - a) * row.weight;
+    let right = b + (value(below + column.high * params.column) - b) * row.weight;
     return left + (right - left) * column.weight;
 }
 
@@ -82,8 +87,7 @@ fn best(row: Tap, column: Tap) -> u32 {
 fn index(row: Tap, column: Tap) -> u32 {
     let at = select(row.low, row.high, row.weight >= 0.5) * params.row
         + select(column.low, column.high, column.weight >= 0.5) * params.column;
-    let value = maps[at];
-    return select(u32(clamp(round(value), 0.0, 255.0)), min(bitcast<u32>(value), 255u), params.integers == 1u);
+    return u32(clamp(round(value(at)), 0.0, 255.0));
 }
 
 fn level(value: f32) -> u32 {

@@ -278,10 +278,11 @@ fn classes_of_a_network_are_painted_and_a_lost_device_is_no_matter() {
         let red: Vec<u8> = pixels.chunks(4).map(|pixel| pixel[0]).collect();
         let want: Vec<u8> = (0..24).map(|i| classes[i / 12 * 3 + i % 6 / 2] as u8).collect();
         assert_eq!(red, want);
-        // Integers are no levels.
-        let levels = Painting { hue: Hue::Level(0, [0.0, 1.0]), ..painting.clone() };
-        let error = block_on(session.paint(&inputs, 0, &levels)).err().unwrap();
-        assert_eq!(error.kind(), ErrorKind::ShapeMismatch, "{error}");
+        // Integers can be levels, too.
+        let levels = Painting { hue: Hue::Level(0, [0.0, 255.0]), size: [2, 3], ..painting.clone() };
+        let levels = Painting { view: Rectangle { x: 0.0, y: 0.0, width: 3.0, height: 2.0 }, ..levels };
+        let pixels = block_on(block_on(session.paint(&inputs, 0, &levels)).unwrap().read()).unwrap();
+        assert!(pixels.chunks(4).map(|pixel| pixel[0] as i32).eq(classes));
         gpu.destroy();
     }
     assert_eq!(session.report().losses, 1);

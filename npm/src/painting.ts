@@ -58,7 +58,7 @@ interface Layout {
   plane: number;
 }
 
-function layoutOf({ name, shape, dtype }: TensorOutput, { channelsFirst, hue, channel }: Recipe): Layout {
+function layoutOf({ name, shape, dtype }: TensorOutput, { channelsFirst, channel }: Recipe): Layout {
   const refuse = () =>
     failure("shape-mismatch", "this output is no maps of one picture", {
       layer: name,
@@ -69,7 +69,7 @@ function layoutOf({ name, shape, dtype }: TensorOutput, { channelsFirst, hue, ch
   if (batch !== 1 || shape.length < 3 || shape.length > 4) throw refuse();
   const first = channelsFirst && shape.length === 4;
   const [height, width, channels] = first ? [b, c, a] : [a, b, c];
-  if (height * width * channels === 0 || (dtype !== "float32" && hue !== "indices")) throw refuse();
+  if (height * width * channels === 0) throw refuse();
   if (channel >= channels) {
     throw failure("shape-mismatch", "the output has no such channel", {
       layer: name,

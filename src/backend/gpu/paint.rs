@@ -215,7 +215,7 @@ fn params(kind: &TensorType, painting: &Painting) -> Result<([usize; 2], Params)
         [1, h, w] => [h, w, 1],
         _ => return Err(no_maps()),
     };
-    if h * w * channels == 0 || (kind.dtype != DType::F32 && *hue != Hue::Index) {
+    if h * w * channels == 0 {
         return Err(no_maps());
     }
     let (code, channel, low, high) = match *hue {
