@@ -194,6 +194,41 @@ for (const way of WAYS) {
     assert.equal(found.greys[1], 255, "opaque");
   });
 
+  test(`${way.name}: channels first, sizes that only a picture tells, classes in place of scores`, async () => {
+    const found = await inPage(async () => {
+      const { input, layers, Segmenter } = striate;
+      const results = {};
+      const first = layers.permute({ dims: [3, 1, 2] });
+      const classes = layers.lambda((x) => x.argMax(-1));
+      for (const [name, shape, last, head] of [
+        ["channels first", [12, 20, 3], first, { logits: true }],
+        ["open sizes", [null, null, 3], first, { logits: true }],
+        ["classes", [12, 20, 3], classes, { kind: "classes" }],
+      ]) {
+        const list = [input({ shape }), layers.conv2d({ filters: 4, kernelSize: 1 }), last];
+        const model = await engine.sequential(list, { seed: 3 });
+        const segmenter = new Segmenter(model, { input: { scale: 1 / 255 }, ...head });
+        const source = await picture(33, 21);
+        const seen = await segmenter.segment(source);
+        const mask = seen.mask().data;
+        const wanted = Math.max(...mask);
+        const [painted, soft] = [await segmenter.paint(source), await segmenter.paint(source, { class: wanted })];
+        const [shown, opaque] = [bytes(painted), bytes(soft)];
+        const matte = seen.matte({ class: wanted }).data;
+        // Background is transparent, all else is not.
+        const differing = mask.reduce((sum, value, i) => sum + (value > 0 !== shown[4 * i + 3] > 0), 0);
+        const off = matte.reduce((worst, value, i) => Math.max(worst, Math.abs(255 * value - opaque[4 * i + 3])), 0);
+        results[name] = { differing, off, classes: new Set(mask).size };
+      }
+      return results;
+    });
+    for (const [name, { differing, off, classes }] of Object.entries(found)) {
+      assert.ok(differing <= 2, `${name}: ${differing} pixels differ`);
+      assert.ok(off <= 1.6, `${name}: alpha is off by ${off}`);
+      assert.ok(classes > 1, `${name}: one class is no test`);
+    }
+  });
+
   test(`${way.name}: what is wrong is said, and the engine goes on`, async () => {
     const errors = await inPage(async () => {
       const source = await picture(24, 16);

@@ -51,8 +51,8 @@ export class Backdrop {
     listenForFilesOn(element("cutout-plate", HTMLElement), (file) => void this.#open(file));
   }
 
-  /** Draws a picture before it; the matte says what is in front. */
-  draw(context: CanvasRenderingContext2D, picture: CanvasImageSource, matte: PixelMap): void {
+  /** Draws a picture before it; the matte, numbers or a picture of them, says what is in front. */
+  draw(context: CanvasRenderingContext2D, picture: CanvasImageSource, matte: PixelMap | ImageBitmap): void {
     if (this.#kind === "matte") {
       const { width, height } = context.canvas;
       context.fillStyle = "#000";

@@ -45,7 +45,7 @@ export class Cutout {
     this.#live = new Live({
       desk: () => hooks.desk(),
       network: (desk) => this.#network.get(desk),
-      draw: (frame, seen) => this.#drawFrame(frame, seen),
+      draw: (frame, matte) => this.#drawFrame(frame, matte),
       fail: (error) => hooks.fail(error),
       leave: () => this.#from("photo"),
     });
@@ -112,11 +112,10 @@ export class Cutout {
     return context;
   }
 
-  #drawFrame(frame: HTMLCanvasElement, seen: Segmentation): void {
+  #drawFrame(frame: HTMLCanvasElement, matte: ImageBitmap): void {
     const { width, height } = frame;
     if (this.#canvas.width !== width || this.#canvas.height !== height) Object.assign(this.#canvas, { width, height });
-    // As large as the network has it: the canvas makes it larger, in no time.
-    this.#backdrop.draw(this.#context(), frame, seen.matte(seen.maps));
+    this.#backdrop.draw(this.#context(), frame, matte);
     this.#canvas.setAttribute("aria-label", "What the camera shows: people, cut out");
   }
 

@@ -1,4 +1,4 @@
-import type { Net, Segmentation, Segmenter } from "striate";
+import type { Net, Segmenter } from "striate";
 import { CameraError } from "./camera.ts";
 import { CameraPanel } from "./camera-panel.ts";
 import { element, setText } from "./dom.ts";
@@ -10,14 +10,16 @@ import { Rate } from "./rate.ts";
 
 /** Longest side of a frame: people are cut out at 256 x 256, and a phone draws this in an instant. */
 const LONGEST = 1024;
+/** Longest side of a matte: the canvas makes it larger, in no time. */
+const MATTE = 384;
 
 export interface LiveHooks {
   /** The engine, if there is one. */
   desk(): Desk | undefined;
   /** The network that cuts people out, if it is there. */
   network(desk: Desk): Promise<Segmenter<Net> | undefined>;
-  /** Shows what was seen in a frame. */
-  draw(frame: HTMLCanvasElement, seen: Segmentation): void;
+  /** Shows what was seen in a frame. The matte is as opaque as there is a person. */
+  draw(frame: HTMLCanvasElement, matte: ImageBitmap): void;
   /** Told of the engine's errors. */
   fail(error: unknown): void;
   /** The visitor would rather have the photo. */
@@ -118,9 +120,10 @@ export class Live {
       if (!network || !following()) return;
       // A copy: the video goes on while the network looks.
       this.#copy(this.#frame, LONGEST);
-      const seen = await network.segment(this.#frame, { signal: desk.signal });
+      const { image } = await network.paint(this.#frame, { class: 1, ...this.#matte(), signal: desk.signal });
+      if (following()) this.#hooks.draw(this.#frame, image);
+      image.close();
       if (!following()) return;
-      this.#hooks.draw(this.#frame, seen);
       this.#canvas.hidden = false;
       this.#rate.add(skipped);
       setText(this.#figures, this.#rate.fps);
@@ -130,6 +133,13 @@ export class Live {
       this.#failed = desk;
       this.#hooks.fail(error);
     }
+  }
+
+  /** Sizes of the matte. */
+  #matte(): { width: number; height: number } {
+    const { width, height } = this.#frame;
+    const scale = Math.min(MATTE / Math.max(width, height), 1);
+    return { width: Math.max(Math.round(width * scale), 1), height: Math.max(Math.round(height * scale), 1) };
   }
 
   /** Until the first frame is cut out the video itself is seen. */
