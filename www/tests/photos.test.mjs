@@ -654,7 +654,7 @@ test("cuts people out of the camera's picture, live; a photo is taken; it stops 
   await page.getByRole("button", { name: "Take photo" }).click();
   await page.waitForFunction(() => document.getElementById("main").dataset.picture === "photo from the camera");
   assert.equal(await stream(), false, "the camera is off");
-  assert.ok(await page.getByRole("radio", { name: "Photo" }).isChecked());
+  assert.ok(await page.getByRole("radio", { name: "Photo", exact: true }).isChecked());
   const share = await person(page);
   assert.ok(share > 45 && share < 62, `${share} % are a person`);
   const taken = await pixel(page, "photo", ...WALL);
