@@ -63,17 +63,19 @@ export class Camera {
     if (generation !== this.#generation) {
       // Stopped, or started again with another camera, while the browser was asking.
       for (const track of stream.getTracks()) track.stop();
-      throw new DOMException("The camera was stopped.", "AbortError");
+      throw stopped();
     }
     this.#stream = stream;
     const [track] = stream.getVideoTracks();
     track?.addEventListener("ended", this.#ended);
     this.#video.srcObject = stream;
     await this.#video.play().catch(() => undefined);
+    const devices = await listCameras();
+    if (generation !== this.#generation) throw stopped();
     const facing = track?.getSettings().facingMode;
     return {
       id: track?.getSettings().deviceId,
-      devices: await listCameras(),
+      devices,
       facesUser: facing === undefined || facing === "user",
     };
   }
@@ -88,6 +90,11 @@ export class Camera {
     this.#stream = undefined;
     this.#video.srcObject = null;
   }
+}
+
+/** What waits for a camera is told that nobody wants it any more. */
+function stopped(): DOMException {
+  return new DOMException("The camera was stopped.", "AbortError");
 }
 
 async function listCameras(): Promise<{ id: string; label: string }[]> {

@@ -8,8 +8,8 @@ import { NoticeCard } from "./notice.ts";
 import type { Desk } from "./own-network.ts";
 import { Rate } from "./rate.ts";
 
-/** Longest side of a frame: people are cut out at 256 x 256, and a phone draws this in an instant. */
-const LONGEST = 1024;
+/** Longest side of a frame as it is drawn: what a phone shows, and half the work of 1024. */
+const LONGEST = 720;
 /** Longest side of a matte: the canvas makes it larger, in no time. */
 const MATTE = 384;
 

@@ -723,6 +723,30 @@ test("the camera goes on with another engine, and waits for a network that does 
   await becomes(page, [1 - WALL[0], WALL[1]], [0, 255, 0], "frames of the new engine");
 });
 
+test("a camera that starts when nobody wants it any more stays off", async (t) => {
+  const page = await start(t, {
+    browser: await browser([DEVICE, YES]),
+    before: (page) =>
+      page.addInitScript(() => {
+        const list = navigator.mediaDevices.enumerateDevices.bind(navigator.mediaDevices);
+        const released = new Promise((resolve) => (window.release = resolve));
+        navigator.mediaDevices.enumerateDevices = () => released.then(list);
+      }),
+  });
+  await person(page);
+  await page.getByRole("radio", { name: "Camera" }).check();
+  await page.getByRole("button", { name: "Start camera" }).click();
+  await page.waitForFunction(() => document.getElementById("video").srcObject !== null);
+  await page.getByRole("radio", { name: "Photo", exact: true }).check();
+  await page.evaluate(() => window.release());
+  assert.ok((await person(page)) > 45);
+  await page.waitForTimeout(200);
+  assert.equal(await page.evaluate(() => document.getElementById("video").srcObject), null);
+  assert.ok((await page.isHidden("#tray-camera")) && (await page.isHidden("#video")));
+  assert.ok((await page.isVisible("#cutout")) && (await page.isHidden("#camera-notice")));
+  assert.equal(await page.textContent("#live-rate"), "");
+});
+
 for (const { name, flags, wanted, before } of [
   { name: "denied", flags: [DEVICE, "--deny-permission-prompts"], wanted: /blocked/ },
   { name: "missing", flags: [YES], wanted: /No camera found/ },
