@@ -1,7 +1,7 @@
 //! Shapes, broadcasting, and the one place of padding arithmetic.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use crate::error::{Error, Result};
 
@@ -268,6 +268,40 @@ impl TransposedWindow {
         }
         Ok(TransposedWindow { input, output, kernel, stride, dilation, crop })
     }
+}
+
+/// The smallest runs of axes that a reshape splits and joins, as `(axes before, axes behind)` with equal products; `None`
+/// where an axis is empty or the shapes do not fit. Dimensions come under two guesses of what is open, which must agree.
+pub(crate) fn matching_runs(from: &[[usize; 2]], to: &[[usize; 2]]) -> Option<Vec<(Range<usize>, Range<usize>)>> {
+    if from.iter().chain(to).flatten().any(|&d| d == 0) {
+        return None;
+    }
+    let (mut runs, mut i, mut j) = (Vec::new(), 0, 0);
+    while i < from.len() && j < to.len() {
+        let (start_i, start_j) = (i, j);
+        let (mut a, mut b) = (from[i], to[j]);
+        (i, j) = (i + 1, j + 1);
+        while a != b {
+            // Whichever side lags takes the next axis.
+            if a[0] <= b[0] && a[1] <= b[1] {
+                let next = from.get(i)?;
+                a = [a[0].checked_mul(next[0])?, a[1].checked_mul(next[1])?];
+                i += 1;
+            } else if a[0] >= b[0] && a[1] >= b[1] {
+                let next = to.get(j)?;
+                b = [b[0].checked_mul(next[0])?, b[1].checked_mul(next[1])?];
+                j += 1;
+            } else {
+                return None;
+            }
+        }
+        runs.push((start_i..i, start_j..j));
+    }
+    // What is left on one side can only be axes of size 1.
+    if i < from.len() || j < to.len() {
+        runs.push((i..from.len(), j..to.len()));
+    }
+    Some(runs)
 }
 
 #[cfg(test)]

@@ -19,9 +19,14 @@ pub(super) fn drop(new: &mut Rewriter, node: &Node) -> Result<Option<Vec<ValueId
             };
             Transpose { perm }.into()
         }
-        // What the first one made of the dimensions is lost, so the second must not ask for it.
-        (Op::Reshape(_), Op::Reshape(second)) if !second.dims.iter().any(|d| matches!(d, ReshapeDim::Copy(_))) => {
-            Reshape { dims: second.dims.clone() }.into()
+        // What the first one made of the dimensions is lost, so the second must not ask for what was left over there.
+        (Op::Reshape(first), Op::Reshape(second)) => {
+            let dim = |dim: &ReshapeDim| match dim {
+                ReshapeDim::Copy(axis) => first.dims.get(*axis).copied().filter(|d| *d != ReshapeDim::Infer),
+                dim => Some(*dim),
+            };
+            let Some(dims) = second.dims.iter().map(dim).collect() else { return Ok(None) };
+            Reshape { dims }.into()
         }
         // Idempotent.
         (Op::Unary(first), Op::Unary(second))

@@ -15,6 +15,7 @@ mod bias;
 mod common;
 mod constants;
 mod identity;
+mod layout;
 mod padding;
 mod prescale;
 mod recompute;
@@ -45,11 +46,15 @@ const MAX_ROUNDS: usize = 16;
 const FOLDING_BUDGET: u64 = 1 << 24;
 
 /// Optimises a graph for either backend: batch normalisation and constants folded, bias, activation and residual in
-/// epilogues, padding in windows, identities, repetitions and dead code gone.
+/// epilogues, padding in windows, identities, repetitions, needless transpositions and dead code gone.
 pub fn optimize(graph: &Graph) -> Result<Graph> {
     let mut budget = FOLDING_BUDGET;
     // The first walk copies (constants are shared, not copied).
     let mut graph = Rewriter::walk(graph, &[], &mut budget)?.0;
+    // Only files bring them: layers are channels last.
+    if cfg!(feature = "files") {
+        graph = layout::settle(graph, &mut budget)?;
+    }
     for _ in 0..MAX_ROUNDS {
         let mut changed = false;
         for rules in WALKS {

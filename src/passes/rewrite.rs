@@ -173,6 +173,21 @@ impl<'a> Rewriter<'a> {
         self.types[value.index()].first().map(|t| t.shape.rank())
     }
 
+    /// Elements, if known: for the first probe.
+    pub(super) fn elements(&self, value: ValueId) -> Option<usize> {
+        self.types[value.index()].first().map(|t| t.shape.elements())
+    }
+
+    /// The dimensions under two probes, which are one where no dimension is open; if known.
+    pub(super) fn dims(&self, value: ValueId) -> Option<Vec<[usize; 2]>> {
+        both(&self.types[value.index()])
+    }
+
+    /// The same of what a node would make.
+    pub(super) fn result_dims(&self, node: &Node) -> Option<Vec<[usize; 2]>> {
+        both(self.infer(&node.op, &node.inputs).ok()?.first()?)
+    }
+
     /// Types of an op's outputs, one list of probes for each.
     fn infer(&self, op: &Op, inputs: &[ValueId]) -> Result<Vec<Vec<TensorType>>> {
         let probes = inputs.iter().map(|v| self.types[v.index()].len()).min().unwrap_or(0);
@@ -203,10 +218,16 @@ impl<'a> Rewriter<'a> {
     }
 }
 
+/// Dimensions under the first probe and the last.
+fn both(types: &[TensorType]) -> Option<Vec<[usize; 2]>> {
+    let (first, last) = (types.first()?, types.last()?);
+    Some(first.shape.iter().zip(last.shape.iter()).map(|(&a, &b)| [a, b]).collect())
+}
+
 /// Input types to judge shapes by. Without unknown dimensions that is the declared ones; otherwise two sets in which
 /// every unknown dimension differs: what has equal types in both has them for any input. Empty if one does not fit the
 /// graph; rules that need shapes then do nothing.
-fn probes(graph: &Graph) -> Vec<Vec<TensorType>> {
+pub(super) fn probes(graph: &Graph) -> Vec<Vec<TensorType>> {
     let open = graph.inputs().iter().any(|input| input.dims.iter().any(Option::is_none));
     // Multiples of 64 suit networks that halve and double; the outermost dimension is the batch.
     let sets = if open { vec![(2, 192), (3, 448)] } else { vec![(1, 1)] };

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::formats::lower::{Guessed, Lowering};
 use crate::graph::ValueId;
 use crate::ops::{Cast, Op, Reshape, ReshapeDim, Transpose};
+use crate::shape::matching_runs;
 use crate::tensor::{DType, Data, Tensor, TensorType};
 
 /// Where an axis is stored: storage axis `i` holds ONNX axis `order[i]`.
@@ -214,7 +215,7 @@ impl<'f> Importer<'f> {
             return Ok(self.add(element, plain(target.len()), id));
         }
         let target = resolve(&dims, target)?;
-        let Some(groups) = groups(&dims, &target) else {
+        let Some(groups) = matching_runs(&dims, &target) else {
             let id = self.form(value, &plain(dims.len()), name)?;
             let target: Vec<_> = target.iter().map(|d| d.map(|n| n as i64)).collect();
             let id = self.lowering.reshape(name, id, &target)?;
@@ -265,42 +266,6 @@ fn resolve(dims: &[Guessed<usize>], target: &[Guessed<i64>]) -> Result<Vec<Guess
         }
     }
     Ok(result)
-}
-
-type Group = (std::ops::Range<usize>, std::ops::Range<usize>);
-
-/// Splits a reshape into the smallest runs of axes with equal products on both sides; `None` where an axis is empty.
-fn groups(from: &[Guessed<usize>], to: &[Guessed<usize>]) -> Option<Vec<Group>> {
-    if from.iter().chain(to).flatten().any(|&d| d == 0) {
-        return None;
-    }
-    let (mut groups, mut i, mut j) = (Vec::new(), 0, 0);
-    while i < from.len() && j < to.len() {
-        let (start_i, start_j) = (i, j);
-        let (mut a, mut b) = (from[i], to[j]);
-        (i, j) = (i + 1, j + 1);
-        while a != b {
-            // Whichever side lags takes the next axis; the guesses must agree on which.
-            if a[0] <= b[0] && a[1] <= b[1] {
-                let next = from.get(i)?;
-                a = [a[0].checked_mul(next[0])?, a[1].checked_mul(next[1])?];
-                i += 1;
-            } else if a[0] >= b[0] && a[1] >= b[1] {
-                let next = to.get(j)?;
-                b = [b[0].checked_mul(next[0])?, b[1].checked_mul(next[1])?];
-                j += 1;
-            } else {
-                return None;
-            }
-        }
-        groups.push((start_i..i, start_j..j));
-    }
-    // What is left on one side can only be axes of size 1.
-    if i < from.len() || j < to.len() {
-        let rest = (i..from.len(), j..to.len());
-        groups.push(rest);
-    }
-    Some(groups)
 }
 
 /// A tensor with its axes in another order.
