@@ -28,9 +28,12 @@ fn check(name: &str, graph: &Graph, want: &[&[usize]]) {
 const IN: &[usize] = &[0, 2, 3, 1];
 const OUT: &[usize] = &[0, 3, 1, 2];
 
+/// A folder of `vendor/`, the network's files in it, and the permutations that are left.
+type Case = (&'static str, &'static [&'static str], &'static [&'static [usize]]);
+
 #[test]
 fn published_networks() {
-    let all: [(&str, &[&str], &[&[usize]]); 7] = [
+    let all: [Case; 7] = [
         // Converted from channels first by onnx-tf, with a transposition on each side of every window: 83 in the file.
         ("nanodet", &["nanodet.json", "nanodet.bin"], &[IN]),
         ("centernet", &["centernet.json", "centernet.bin"], &[]),
