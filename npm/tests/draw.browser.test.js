@@ -81,6 +81,37 @@ test("boxes lie where they belong, mirrored too, and keep within the picture", a
   assert.deepEqual(result.outside, [300, 200, -1, -1], "nothing");
 });
 
+test("what has corners is drawn along them, mirrored too", async () => {
+  const result = await page.evaluate(() => {
+    const corners = [
+      [60, 20],
+      [110, 70],
+      [90, 90],
+      [40, 40],
+    ];
+    const box = { x: 40, y: 20, width: 70, height: 70, corners };
+    const look = (options) => {
+      const { context, at } = sheet(200, 120);
+      draw.drawBoxes(context, [box], { colour: () => "rgb(255 0 0)", text: () => undefined, ...options });
+      const red = (x, y) => at(x, y)[0] > 200 && at(x, y)[3] > 200;
+      // Middles of the four sides, then corners of the upright box and the middle.
+      return [
+        [85, 45],
+        [100, 80],
+        [65, 65],
+        [50, 30],
+        [41, 21],
+        [108, 21],
+        [41, 88],
+        [75, 55],
+      ].map(([x, y]) => red(options.at?.mirrored ? 200 - x - 1 : x, y));
+    };
+    const at = { x: 0, y: 0, width: 200, height: 120, scale: 1, mirrored: true };
+    return [look({}), look({ at })];
+  });
+  for (const seen of result) assert.deepEqual(seen, [true, true, true, true, false, false, false, false]);
+});
+
 test("labels read on any ground, stay on the canvas and off each other", async () => {
   const result = await page.evaluate(() => {
     // What is filled and written, instead of pixels of a font that may be any.

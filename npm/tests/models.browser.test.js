@@ -132,5 +132,8 @@ test("lines of text are found where they are written", {
     const both = Math.max(across, 0) * Math.max(down, 0);
     const overlap = both / (box.width * box.height + text.width * text.height - both);
     assert.ok(overlap > 0.5, `line ${i}: ${JSON.stringify(text)} beside ${JSON.stringify(box)}`);
+    // Written upright: the line reads from the first corner to the second.
+    const [[x0, y0], [x1, y1]] = text.corners;
+    assert.ok(x1 - x0 > 0.8 * box.width && Math.abs(y1 - y0) < 0.05 * (x1 - x0), JSON.stringify(text.corners));
   });
 });

@@ -387,3 +387,35 @@ test("the binary is small", () => {
   const { length } = readFileSync(new URL("../dist/wasm/vision/vision_bg.wasm", import.meta.url));
   assert.ok(length < 150_000, `${length} bytes`);
 });
+
+test("lines of text lie at any angle", () => {
+  const [columns, rows] = [160, 120];
+  for (const degrees of [-40, 0, 25]) {
+    const [sin, cos] = [Math.sin((degrees * Math.PI) / 180), Math.cos((degrees * Math.PI) / 180)];
+    const data = Float32Array.from({ length: columns * rows }, (_, i) => {
+      const [dx, dy] = [(i % columns) + 0.5 - 80, Math.floor(i / columns) + 0.5 - 60];
+      return Math.abs(dx * cos + dy * sin) < 35.2 && Math.abs(dy * cos - dx * sin) < 7.2 ? 0.9 : 0;
+    });
+    const lines = vision.decodeText({ data, shape: [1, rows, columns, 1] }, { width: 320, height: 240 });
+    assert.equal(lines.length, 1);
+    const [{ corners, score, ...box }] = lines;
+    assert.ok(Math.abs(score - 0.9) < 0.05, `${score}`);
+    // From middle to middle of pixels about 69.7 x 13.7; each side moves by 1.6 * area / perimeter; the picture is twice as large.
+    const grown = (1.6 * 69.7 * 13.7) / 166.8;
+    const [a, b] = [34.85 + grown, 6.85 + grown];
+    const wanted = [
+      [-a, -b],
+      [a, -b],
+      [a, b],
+      [-a, b],
+    ].map(([u, v]) => [160 + 2 * (u * cos - v * sin), 120 + 2 * (u * sin + v * cos)]);
+    corners.forEach(([x, y], i) => {
+      assert.ok(Math.hypot(x - wanted[i][0], y - wanted[i][1]) < 3, `${degrees}: ${corners} instead of ${wanted}`);
+    });
+    const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
+    const ends = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+    [box.x, box.y, box.x + box.width, box.y + box.height].forEach((end, i) => {
+      assert.ok(Math.abs(end - ends[i]) < 1e-3);
+    });
+  }
+});

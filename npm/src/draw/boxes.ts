@@ -18,6 +18,8 @@ export interface DrawnBox extends Rect {
   label?: string;
   /** How sure the network is, 0 to 1. */
   score?: number;
+  /** Corners of what lies at an angle, in order (lines of text): these are drawn in place of the upright box. */
+  corners?: readonly (readonly [x: number, y: number])[];
 }
 
 /** Options of {@link drawBoxes}. */
@@ -40,7 +42,7 @@ export interface BoxOptions<B extends DrawnBox = DrawnBox> extends DrawOptions {
 export const EDGE = "rgb(8 10 14 / 0.55)";
 
 /**
- * Draws boxes and labels. A box is a coloured line between two dark hairlines, so that it shows on any ground, and is cut off
+ * Draws boxes and labels; where a box has corners, the polygon of these. A box is a coloured line between two dark hairlines, so that it shows on any ground, and is cut off
  * at the picture's edge. A label is text on the class colour; it stays on the canvas and moves where it would cover another, and
  * a name that is wider than its box and half of the canvas is shortened. The first box, which is the surest, lies on top.
  */
@@ -59,7 +61,9 @@ export function drawBoxes<B extends DrawnBox>(
   context.save();
   for (const i of order) {
     const [box, rect] = [boxes[i], placed[i]];
-    if (box && rect) drawFrame(context, rect, colour(box, i), lineWidth * ratio, ratio, focus < 0 || i === focus);
+    if (!box || !rect) continue;
+    const corners = box.corners?.map(([x, y]) => onCanvas(at, x, y));
+    drawFrame(context, corners ?? rect, colour(box, i), lineWidth * ratio, ratio, focus < 0 || i === focus);
   }
   const taken: Rect[] = [];
   for (const [i, box] of boxes.entries()) {
@@ -88,14 +92,28 @@ function place(box: Rect, at: Placement): Rect | undefined {
   return x1 > x0 && y1 > y0 ? { x: x0, y: y0, width: x1 - x0, height: y1 - y0 } : undefined;
 }
 
-function drawFrame(context: Context2D, rect: Rect, colour: string, line: number, ratio: number, bright: boolean): void {
-  const inset = line / 2 + ratio;
-  const [x, y] = [rect.x + inset, rect.y + inset];
-  const width = Math.max(rect.width - 2 * inset, 1);
-  const height = Math.max(rect.height - 2 * inset, 1);
+/** The frame of an upright box, just inside of it; around corners, upon their lines. */
+function drawFrame(
+  context: Context2D,
+  shape: Rect | readonly [number, number][],
+  colour: string,
+  line: number,
+  ratio: number,
+  bright: boolean,
+): void {
   context.globalAlpha = bright ? 1 : 0.35;
   context.beginPath();
-  context.roundRect(x, y, width, height, Math.min(5 * ratio, width / 2, height / 2));
+  if ("width" in shape) {
+    const inset = line / 2 + ratio;
+    const width = Math.max(shape.width - 2 * inset, 1);
+    const height = Math.max(shape.height - 2 * inset, 1);
+    const round = Math.min(5 * ratio, width / 2, height / 2);
+    context.roundRect(shape.x + inset, shape.y + inset, width, height, round);
+  } else {
+    for (const corner of shape) context.lineTo(...corner);
+    context.closePath();
+    context.lineJoin = "round";
+  }
   context.lineWidth = line + 2 * ratio;
   context.strokeStyle = EDGE;
   context.stroke();

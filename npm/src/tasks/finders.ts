@@ -4,7 +4,7 @@
 import { failure } from "../errors.js";
 import type { ImageSource, PredictOptions, TensorOutput } from "../types.js";
 import type { Vision, VisionOptions } from "../vision/index.js";
-import type { FaceHeadOptions, Pose, ScoredBox, TextMapOptions } from "../vision/types.js";
+import type { FaceHeadOptions, Pose, ScoredBox, TextLine, TextMapOptions } from "../vision/types.js";
 import { outputNamed } from "./classifier.js";
 import type { Viewer } from "./look.js";
 
@@ -79,8 +79,8 @@ export class PoseEstimator<V extends Viewer = Viewer> extends Finder<V> {
 
 /** Finds lines of text. Made by `engine.models`. */
 export class TextDetector<V extends Viewer = Viewer> extends Finder<V> {
-  /** The lines of text of a picture, surest first, in pixels of it. */
-  async detect(source: ImageSource, options: TextDetectorOptions = {}): Promise<ScoredBox[]> {
+  /** The lines of text of a picture, at any angle, surest first, in pixels of it. `drawBoxes` of `striate/draw` draws them. */
+  async detect(source: ImageSource, options: TextDetectorOptions = {}): Promise<TextLine[]> {
     const { signal, ...rest } = options;
     const [vision, seen] = await Promise.all([
       this.vision(),

@@ -3,7 +3,7 @@
 import { failure } from "../errors.js";
 import type { Detection } from "../types.js";
 import * as given from "./inputs.js";
-import type { ClassPrecision, FoundBox, ScoredBox, TruthBox } from "./types.js";
+import type { ClassPrecision, FoundBox, ScoredBox, TextLine, TruthBox } from "./types.js";
 
 /** Detections of columns. */
 export function detections(
@@ -23,6 +23,24 @@ export function scored([boxes, scores]: readonly [Float32Array, Float32Array]): 
     return { score, x, y, width, height };
   });
 }
+
+/** Lines of text with their corners. */
+export function textLines([boxes, scores, corners]: readonly [Float32Array, Float32Array, Float32Array]): TextLine[] {
+  return scored([boxes, scores]).map((box, i) => {
+    const [x0, y0, x1, y1, x2, y2, x3, y3] = corners.subarray(8 * i, 8 * i + 8) as unknown as Eight;
+    return {
+      ...box,
+      corners: [
+        [x0, y0],
+        [x1, y1],
+        [x2, y2],
+        [x3, y3],
+      ],
+    };
+  });
+}
+
+type Eight = [number, number, number, number, number, number, number, number];
 
 /** A figure, or nothing where it says that there was nothing to find. */
 export const known = (value: number): number | undefined => (value < 0 ? undefined : value);

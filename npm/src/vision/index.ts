@@ -5,7 +5,7 @@
  * ```ts
  * import { loadVision } from "striate/vision";
  *
- * const vision = await loadVision(); // fetches 136 KB, once
+ * const vision = await loadVision(); // fetches 143 KB, once
  * const { indices } = vision.nonMaxSuppression(boxes, scores, { iouThreshold: 0.5 });
  * ```
  *

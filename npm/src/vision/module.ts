@@ -109,7 +109,7 @@ export interface VisionModule {
     height: number,
     pixel: number,
     score: number,
-  ): [Floats, Floats];
+  ): [Floats, Floats, Floats];
   ssdAnchors(
     grids: Sizes,
     smallest: number,

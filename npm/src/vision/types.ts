@@ -302,6 +302,18 @@ export interface ScoredBox extends Box {
   score: number;
 }
 
+/** A line of text, in pixels of the picture. */
+export interface TextLine extends ScoredBox {
+  /**
+   * Corners of the rectangle around the line, at whatever angle it lies: clockwise from the left upper one, along the line first.
+   * `x`, `y`, `width` and `height` are the upright box around them.
+   */
+  corners: [Corner, Corner, Corner, Corner];
+}
+
+/** A point: from the left, from above. */
+export type Corner = [x: number, y: number];
+
 /** A part of a body, in pixels of the picture. */
 export interface Keypoint {
   /** Its name: `nose`, `leftEye` ... */
@@ -334,6 +346,6 @@ export interface FaceHeadOptions {
 export interface TextMapOptions {
   /** Lowest share of text of a pixel. Default 0.3. */
   pixelThreshold?: number;
-  /** Lowest mean share of a line. Default 0.5. */
+  /** Lowest mean share in a line's rectangle. Default 0.5. */
   scoreThreshold?: number;
 }

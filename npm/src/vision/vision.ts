@@ -1,6 +1,6 @@
 import { failure } from "../errors.js";
 import type { Detection, RawImage } from "../types.js";
-import { detections, evaluation, known, perClass, scored } from "./columns.js";
+import { detections, evaluation, known, perClass, scored, textLines } from "./columns.js";
 import { ConfusionMatrix, type ConfusionOptions, type Labelled } from "./confusion.js";
 import * as given from "./inputs.js";
 import { Calls, type VisionModule } from "./module.js";
@@ -29,6 +29,7 @@ import type {
   SsdAnchorOptions,
   SuppressionOptions,
   TensorLike,
+  TextLine,
   TextMapOptions,
   Trackable,
   TrackerOptions,
@@ -268,15 +269,18 @@ export class Vision {
     return { keypoints: parts.map(point) };
   }
 
-  /** Lines of text in a map of shares `[1, rows, columns, 1]` (or channels first), best first; the picture was stretched to the map. */
-  decodeText(map: TensorLike, picture: Size, options: TextMapOptions = {}): ScoredBox[] {
+  /**
+   * Lines of text, at any angle, in a map of shares `[1, rows, columns, 1]` (or channels first) of DB, best first; the picture was
+   * stretched to the map.
+   */
+  decodeText(map: TensorLike, picture: Size, options: TextMapOptions = {}): TextLine[] {
     const { pixelThreshold = 0.3, scoreThreshold = 0.5 } = options;
     const [m, { width, height }] = [given.tensor(map, "the map"), given.sizeOf(picture, "the picture")];
     const [pixel, score] = [
       given.number(pixelThreshold, "pixelThreshold"),
       given.number(scoreThreshold, "scoreThreshold"),
     ];
-    return scored(this.#calls.run((module) => module.decodeTextMap(m.data, m.shape, width, height, pixel, score)));
+    return textLines(this.#calls.run((module) => module.decodeTextMap(m.data, m.shape, width, height, pixel, score)));
   }
 
   /** SSD's anchors as parts of the picture: centre y, centre x, height and width of each, for {@link decodeBoxes}. */

@@ -68,7 +68,8 @@ pub fn pose_parts() -> Vec<String> {
     pose::PARTS.iter().map(|part| part.to_string()).collect()
 }
 
-/// A map of shares of text as boxes round its lines. (wasm-bindgen's own glue has a `decodeText`.)
+/// A map of shares of text as `[upright boxes round its lines; scores; four corners of each, as x and y]`. (wasm-bindgen's
+/// own glue has a `decodeText`.)
 #[wasm_bindgen(js_name = decodeTextMap)]
 pub fn decode_text(map: &[f32], shape: &[u32], width: u32, height: u32, pixel: f32, score: f32) -> Js<Array> {
     let decode = || {
@@ -78,5 +79,9 @@ pub fn decode_text(map: &[f32], shape: &[u32], width: u32, height: u32, pixel: f
         let options = TextOptions { pixel_threshold: pixel, score_threshold: score, ..TextOptions::default() };
         text::lines(&tensor(map, shape, "the map")?, size(width, height)?, &options)
     };
-    Ok(two(&js(decode())?))
+    let lines = js(decode())?;
+    let answer = two(&lines.iter().map(|line| line.detection).collect::<Vec<_>>());
+    let corners: Vec<f32> = lines.iter().flat_map(|line| line.corners).flatten().collect();
+    answer.push(&Float32Array::from(&corners[..]).into());
+    Ok(answer)
 }
