@@ -189,8 +189,9 @@ impl Trainer {
     /// optimizer keeps, are then those before the step.
     pub async fn train_on_batch(&mut self, batch: &Batch, read: bool) -> Result<Option<Logs>> {
         let at = self.ready(batch, Mode::Training)?;
-        let step = self.compile.optimizer.step_input(self.step);
-        let inputs = inputs(batch, Some(step));
+        // A model that is frozen as a whole has no optimizer that wants to know the step.
+        let wants_step = self.compiled[at].session.graph().inputs().len() > self.compiled[at].types.flat().len();
+        let inputs = inputs(batch, wants_step.then(|| self.compile.optimizer.step_input(self.step)));
         self.compiled[at].session.start(&inputs).await?;
         self.step += 1;
         self.ahead = true;
@@ -522,6 +523,16 @@ mod tests {
         block_on(trainer.sync()).unwrap();
         assert_eq!(trainer.model().weight("dense/kernel").unwrap(), before);
         assert_ne!(trainer.model().weight("out/kernel").unwrap(), head);
+
+        // All of them: there is a loss, and nothing changes.
+        let head = trainer.model().weight("out/kernel").unwrap();
+        trainer.set_trainable("", false).unwrap();
+        trainer.reset_logs();
+        let trained = block_on(trainer.train_on_batch(&batch, true)).unwrap().unwrap();
+        let tested = block_on(trainer.test_on_batch(&batch)).unwrap();
+        assert_eq!(scalar(&trained, "loss"), scalar(&tested, "loss"));
+        block_on(trainer.sync()).unwrap();
+        assert_eq!(trainer.model().weight("out/kernel").unwrap(), head);
     }
 
     #[test]
