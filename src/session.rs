@@ -405,6 +405,16 @@ mod tests {
     }
 
     #[test]
+    fn no_images_need_no_memory_however_large_they_are() {
+        let mut session = Session::new(network(), Device::Cpu).unwrap();
+        let none = TensorType::f32([0, 1 << 14, 1 << 14, 1]);
+        pollster::block_on(session.prepare(std::slice::from_ref(&none), &mut |_| ())).unwrap();
+        assert!(session.report().peak_bytes < 1 << 20, "{} bytes", session.report().peak_bytes);
+        let outputs = pollster::block_on(session.run(&[Tensor::zeros(&none)])).unwrap();
+        assert_eq!(outputs[0].kind(), none);
+    }
+
+    #[test]
     fn a_wrong_input_is_an_error_and_the_session_lives_on() {
         let mut session = Session::new(network(), Device::Cpu).unwrap();
         let wrong = Tensor::f32([1, 1, 1, 3], vec![0.0; 3]).unwrap();

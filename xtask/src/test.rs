@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -133,6 +134,11 @@ impl Part {
     }
 }
 
+/// The binaries are being made beside the parts.
+static BESIDE: AtomicBool = AtomicBool::new(false);
+
+/// Runs parts, one after the other. The linker keeps one core busy for each binary, and compiling and tests leave cores idle, too: the
+/// binaries of the last parts, which need everything, are made beside those before them.
 fn run(parts: &[&Part]) -> Result {
     let mut needs: Vec<Need> = Vec::new();
     for need in parts.iter().flat_map(|part| part.needs) {
@@ -141,6 +147,11 @@ fn run(parts: &[&Part]) -> Result {
         }
     }
     setup::ensure(&needs)?;
+    if parts.iter().position(|part| part.needs == setup::ALL).is_some_and(|first| first > 0) {
+        BESIDE.store(true, Ordering::Relaxed);
+        // Its errors are told by the part that asks.
+        std::thread::spawn(binaries);
+    }
     let mut rows = Vec::new();
     for part in parts {
         println!("{:<12} {} ...", part.name, part.what);
@@ -288,6 +299,10 @@ fn web(log: &Log, flavour: Flavour, test: &str) -> Result<Count> {
 }
 
 fn types(log: &Log) -> Result<Count> {
+    // Whoever makes the binaries makes the package of them, in the same place.
+    if BESIDE.load(Ordering::Relaxed) {
+        binaries()?;
+    }
     // Page and test programs are checked against the package's built types, which need no binary.
     log.run(proc::npm("npm").args(["run", "build"]))?;
     let package = log.check(proc::npm("npm").args(["run", "lint"]))?;
@@ -299,16 +314,20 @@ fn peers(log: &Log) -> Result<Count> {
     log.tests(proc::npm("benches/peers").args(["run", "test"]))
 }
 
-/// Binaries, package, models: what the parts in the browser stand on. Once a run: cargo compiles them all again when asked again, since
-/// binaries of one flavour with other features have one name (two minutes a flavour).
+/// The published binaries and the package. Once a run: cargo compiles them all again when asked again, since binaries of one flavour
+/// with other features have one name (two minutes a flavour).
+static BINARIES: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+
+/// Makes the binaries, or waits for who does.
+fn binaries() -> Result {
+    let made = BINARIES.get_or_init(|| wasm::build(Profile::Release, &wasm::FLAVOURS).map_err(|Error(why)| why));
+    made.clone().map_err(Error)
+}
+
+/// Binaries, package, models: what the parts in the browser stand on.
 fn built() -> Result {
-    static BUILT: AtomicBool = AtomicBool::new(false);
-    if !BUILT.load(Ordering::Relaxed) {
-        wasm::build(Profile::Release, &wasm::FLAVOURS)?;
-        models::task(&[])?;
-        BUILT.store(true, Ordering::Relaxed);
-    }
-    Ok(())
+    binaries()?;
+    models::task(&[])
 }
 
 fn package(log: &Log) -> Result<Count> {
