@@ -253,6 +253,92 @@ test("masks, mattes and legends", async () => {
   assert.ok(result.right < 200 - 6, `${result.right}`);
 });
 
+test("canvases kept from frame to frame leave the pixels as they are", async () => {
+  const result = await page.evaluate(() => {
+    let seed = 1;
+    const random = (below) => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return seed % below;
+    };
+    /** Patches of any colour and opacity; between them there is nothing, where what was there before would show. */
+    const patches = (width, height) => {
+      const { context } = sheet(width, height);
+      for (let i = 0; i < 60; i++) {
+        context.fillStyle = `rgb(${random(256)} ${random(256)} ${random(256)} / ${random(100)}%)`;
+        context.fillRect(random(width), random(height), 1 + random(width / 3), 1 + random(height / 3));
+      }
+      return context.canvas;
+    };
+    const matteOf = (width, height) => ({
+      data: Uint8Array.from({ length: width * height }, () => random(256)),
+      width,
+      height,
+    });
+    const made = [];
+    const { OffscreenCanvas: Original } = globalThis;
+    globalThis.OffscreenCanvas = class extends Original {
+      constructor(...size) {
+        super(...size);
+        made.push(size.join("x"));
+      }
+    };
+    const two = [sheet(1, 1), sheet(1, 1)].map(({ context }) => context);
+    const sizes = [
+      [64, 48],
+      [64, 48],
+      [131, 75],
+      [40, 90],
+      [64, 48],
+    ];
+    const unlike = [];
+    let frames = 0;
+    for (const [width, height] of sizes) {
+      for (const background of ["blur", "rgb(20 90 200 / 50%)", patches(30, 30), "blur"]) {
+        for (const [i, context] of two.entries()) {
+          // The second canvas has another size, and a matte that is a picture.
+          const [w, h] = i === 0 ? [width, height] : [height + 7, width];
+          if (context.canvas.width !== w || context.canvas.height !== h)
+            Object.assign(context.canvas, { width: w, height: h });
+          const picture = patches(w, h);
+          const matte = i === 0 ? matteOf(9, 5) : patches(12, 8).transferToImageBitmap();
+          const options = {
+            background,
+            radius: 4 + 3 * frames,
+            at: { x: 1, y: 2, width: w - 3.4, height: h - 2, scale: 1, mirrored: i === 1 },
+          };
+          // A canvas that was never drawn on has canvases aside of its own.
+          const [fresh, kept] = [sheet(w, h).context, context].map((context) => {
+            context.clearRect(0, 0, w, h);
+            draw.drawMatted(context, picture, matte, options);
+            draw.drawMask(context, matte, { ...options, opacity: 0.3 });
+            return context.getImageData(0, 0, w, h).data;
+          });
+          if (fresh.some((value, at) => value !== kept[at])) unlike.push([frames, i]);
+          frames++;
+        }
+      }
+    }
+    // The same frame again needs no other canvas; one whose memory was taken back does.
+    const [context] = two;
+    const [picture, matte] = [patches(64, 48), matteOf(9, 5)];
+    const madeBy = () => {
+      made.length = 0;
+      draw.drawMatted(context, picture, matte, { radius: 8 });
+      return made.length;
+    };
+    madeBy();
+    const again = madeBy();
+    const { isContextLost } = OffscreenCanvasRenderingContext2D.prototype;
+    OffscreenCanvasRenderingContext2D.prototype.isContextLost = () => true;
+    const lost = madeBy();
+    OffscreenCanvasRenderingContext2D.prototype.isContextLost = isContextLost;
+    globalThis.OffscreenCanvas = Original;
+    return { frames, unlike, again, lost };
+  });
+  // The front, the matte, the picture to blur, three halvings and as many steps back.
+  assert.deepEqual(result, { frames: 40, unlike: [], again: 0, lost: 3 + 2 * 3 });
+});
+
 test("heat maps, feature maps and poses", async () => {
   const result = await page.evaluate(() => {
     const heat = sheet(60, 20);

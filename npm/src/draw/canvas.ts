@@ -1,6 +1,7 @@
 // Canvases, and where a picture stands on them.
 
 import { failure } from "../errors.js";
+import { type Scratch, scratch } from "./scratch.js";
 
 /** A canvas of the page, or one of a worker. */
 export type Context2D = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
@@ -93,23 +94,12 @@ export function paint(context: Context2D, image: CanvasImageSource, at: Placemen
   context.restore();
 }
 
-/** A canvas aside. */
-export function scratch(width: number, height: number): [OffscreenCanvas | HTMLCanvasElement, Context2D] {
-  const [w, h] = [Math.max(1, Math.round(width)), Math.max(1, Math.round(height))];
-  const canvas =
-    typeof OffscreenCanvas === "function"
-      ? new OffscreenCanvas(w, h)
-      : Object.assign(document.createElement("canvas"), { width: w, height: h });
-  const context = canvas.getContext("2d") as Context2D | null;
-  if (!context) throw failure("unsupported", "this browser has no 2D canvas, or too many are in use");
-  return [canvas, context];
-}
-
-/** An image of a colour (red, green, blue, alpha, 0 to 255) for every pixel of a map. */
+/** An image of a colour (red, green, blue, alpha, 0 to 255) for every pixel of a map, on a canvas that `make` gives. */
 export function imageOf(
   map: PixelMap,
   what: string,
   colour: (value: number, out: Uint8ClampedArray, at: number) => void,
+  make: (width: number, height: number) => Scratch = scratch,
 ): OffscreenCanvas | HTMLCanvasElement {
   const { data, width, height } = map;
   if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
@@ -121,7 +111,7 @@ export function imageOf(
       received: String(data?.length),
     });
   }
-  const [canvas, context] = scratch(width, height);
+  const [canvas, context] = make(width, height);
   const image = context.createImageData(width, height);
   for (let i = 0; i < data.length; i++) colour(data[i] as number, image.data, 4 * i);
   context.putImageData(image, 0, 0);

@@ -1,7 +1,7 @@
 // Colours of classes, and of numbers.
 
 import { failure } from "../errors.js";
-import { scratch } from "./canvas.js";
+import { scratch } from "./scratch.js";
 
 /** Red, green and blue, 0 to 255. */
 export type Rgb = readonly [number, number, number];

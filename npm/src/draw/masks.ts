@@ -4,14 +4,15 @@ import {
   canvasOf,
   clamp,
   type DrawOptions,
+  type Extent,
   imageOf,
   type PixelMap,
   paint,
   placementOf,
   ratioOf,
-  scratch,
 } from "./canvas.js";
 import { classColour, type Rgb } from "./colours.js";
+import { type Scratch, scratchesOf } from "./scratch.js";
 import { FONT } from "./tag.js";
 
 /** Options of {@link drawClassMap}. */
@@ -59,10 +60,19 @@ function maxOf({ data }: PixelMap, { max }: MatteRange): number {
 /** A picture, not numbers. */
 const isPainted = (map: PixelMap | ImageBitmap): map is ImageBitmap => !("data" in map);
 
+/** Gives out canvases aside, by their use. */
+type Aside = ReturnType<typeof scratchesOf>;
+
 /** The matte as a picture: of this colour, as opaque as the matte is high. */
-const alphaImage = (matte: PixelMap | ImageBitmap, range: MatteRange, [r, g, b]: Rgb): CanvasImageSource => {
+const alphaImage = (
+  matte: PixelMap | ImageBitmap,
+  range: MatteRange,
+  [r, g, b]: Rgb,
+  aside: Aside,
+): CanvasImageSource => {
+  const make = (width: number, height: number) => aside("mask", width, height);
   if (isPainted(matte)) {
-    const [image, layer] = scratch(matte.width, matte.height);
+    const [image, layer] = make(matte.width, matte.height);
     layer.drawImage(matte, 0, 0);
     layer.globalCompositeOperation = "source-in";
     layer.fillStyle = `rgb(${r} ${g} ${b})`;
@@ -70,12 +80,13 @@ const alphaImage = (matte: PixelMap | ImageBitmap, range: MatteRange, [r, g, b]:
     return image;
   }
   const factor = 255 / maxOf(matte, range);
-  return imageOf(matte, "the matte", (value, out, at) => {
+  const colour = (value: number, out: Uint8ClampedArray, at: number) => {
     out[at] = r;
     out[at + 1] = g;
     out[at + 2] = b;
     out[at + 3] = value * factor;
-  });
+  };
+  return imageOf(matte, "the matte", colour, make);
 };
 
 /** Options of {@link drawMask}. */
@@ -91,7 +102,7 @@ export function drawMask(context: Context2D, mask: PixelMap | ImageBitmap, optio
   const { colour = [38, 208, 124], opacity = 0.55 } = options;
   context.save();
   context.globalAlpha = opacity;
-  paint(context, alphaImage(mask, options, colour), placementOf(context, options));
+  paint(context, alphaImage(mask, options, colour, scratchesOf(context)), placementOf(context, options));
   context.restore();
 }
 
@@ -112,10 +123,11 @@ export function drawMatted(
 ): void {
   const { background = "blur", radius = 12 } = options;
   const [at, ratio] = [placementOf(context, options), ratioOf(context, options)];
-  const [front, layer] = scratch(at.width, at.height);
+  const aside = scratchesOf(context);
+  const [front, layer] = aside("front", at.width, at.height);
   layer.drawImage(picture, 0, 0, front.width, front.height);
   layer.globalCompositeOperation = "destination-in";
-  const mask = isPainted(matte) ? matte : alphaImage(matte, options, [0, 0, 0]);
+  const mask = isPainted(matte) ? matte : alphaImage(matte, options, [0, 0, 0], aside);
   layer.drawImage(mask, 0, 0, front.width, front.height);
   context.save();
   // What the background spills over stays within the picture.
@@ -123,7 +135,7 @@ export function drawMatted(
   context.rect(at.x, at.y, at.width, at.height);
   context.clip();
   if (background === "blur") {
-    paint(context, blurred(picture, at.width, at.height, radius * ratio), at);
+    paint(context, blurred(picture, at, radius * ratio, aside), at);
   } else if (typeof background === "string") {
     context.fillStyle = background;
     context.fillRect(at.x, at.y, at.width, at.height);
@@ -138,25 +150,29 @@ export function drawMatted(
 }
 
 /** A blurred picture. Halving it again and again is a blur that every browser has (`filter` is missing in some). */
-function blurred(picture: CanvasImageSource, width: number, height: number, radius: number): CanvasImageSource {
-  let [image, layer] = scratch(width, height);
+function blurred(
+  picture: CanvasImageSource,
+  { width, height }: Extent,
+  radius: number,
+  aside: Aside,
+): CanvasImageSource {
+  let [image, layer] = aside("blur", width, height);
   layer.drawImage(picture, 0, 0, image.width, image.height);
   const sizes: [number, number][] = [];
   // Each halving blurs as far as two pixels of its result.
   for (let reach = 2; reach <= Math.max(radius, 2) && image.width > 2 && image.height > 2; reach *= 2) {
     sizes.push([image.width, image.height]);
-    [image] = resized(image, image.width / 2, image.height / 2);
+    image = resized(image, aside(`down ${reach}`, image.width / 2, image.height / 2));
   }
   // Back in the same steps: one large step would show the pixels as diamonds.
-  for (const [w, h] of sizes.reverse()) [image] = resized(image, w, h);
+  for (const [i, [w, h]] of [...sizes.entries()].reverse()) image = resized(image, aside(`up ${i}`, w, h));
   return image;
 }
 
-function resized(image: CanvasImageSource, width: number, height: number): ReturnType<typeof scratch> {
-  const made = scratch(width, height);
-  made[1].imageSmoothingQuality = "medium";
-  made[1].drawImage(image, 0, 0, made[0].width, made[0].height);
-  return made;
+function resized(image: CanvasImageSource, [canvas, layer]: Scratch): Scratch[0] {
+  layer.imageSmoothingQuality = "medium";
+  layer.drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas;
 }
 
 /** Width and height of a picture that can be drawn. */
