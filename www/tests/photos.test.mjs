@@ -605,6 +605,22 @@ for (const [name, context] of Object.entries({
   });
 }
 
+for (const width of [360, 900, 1280]) {
+  test(`what comes next is below or to the right, ${width} pixels wide`, async (t) => {
+    const page = await start(t, { context: { viewport: { width, height: 800 } } });
+    await person(page);
+    const pieces = await page.$$eval(".piece", (nodes) =>
+      nodes.map((node) => ({ name: node.getAttribute("aria-labelledby"), ...node.getBoundingClientRect().toJSON() })),
+    );
+    assert.equal(pieces.length, 6);
+    for (const [i, piece] of pieces.entries()) {
+      const next = pieces[i + 1];
+      const follows = !next || next.top >= piece.bottom || next.left >= piece.right;
+      assert.ok(follows, `${next?.name} is neither below ${piece.name} nor right of it`);
+    }
+  });
+}
+
 // ---- The camera ----------------------------------------------------------------------------------------------------
 
 const DEVICE = "--use-fake-device-for-media-stream";
