@@ -112,7 +112,7 @@ export class Backdrop {
     if (!(error instanceof PhotoError)) throw error;
     const ways = { ...this.#ways, shrink: () => void this.#open(blob, "", shrinkPhoto) };
     const { title, text, actions } = explainPhoto(error, ways, { label: "", run: () => {} });
-    this.#line.say(`${title}. ${text}`, actions[0]);
+    this.#line.say(`${title}. ${text}`, ...actions.slice(0, 1));
   }
 }
 

@@ -6,12 +6,14 @@ import {
   preprocessing,
   type Segmentation,
   Segmenter,
+  type SegmenterHead,
+  StriateError,
 } from "striate";
 import { classColour, drawClassMap } from "striate/draw";
 import { element, setText } from "./dom.ts";
 import { showLegend } from "./legend.ts";
 import { type Desk, isEngines, type Loading, OwnNetwork } from "./own-network.ts";
-import { StateLine } from "./state-line.ts";
+import { type Action, StateLine } from "./state-line.ts";
 
 /** Classes of PASCAL VOC, in the order that networks trained on it have. */
 const VOC =
@@ -31,6 +33,33 @@ const KERAS = /\.(h5|keras|safetensors)$/i;
 
 type Viewer = Net | Model;
 
+/** What the maps are, where the network does not tell. */
+type Told = Pick<SegmenterHead, "kind" | "layout">;
+
+/** A question that a network leaves open, with its answers. */
+interface Question {
+  readonly text: string;
+  readonly answers: readonly (readonly [label: string, told: Told])[];
+}
+
+/** By the option that the segmenter's error asks for. */
+const QUESTIONS: Readonly<Record<string, Question>> = {
+  kind: {
+    text: "may be the class of each place, or the share of one.",
+    answers: [
+      ["They are classes", { kind: "classes" }],
+      ["They are shares", { kind: "scores" }],
+    ],
+  },
+  layout: {
+    text: "may have its classes before rows and columns, or after them.",
+    answers: [
+      ["Classes come first", { layout: "nchw" }],
+      ["Classes come last", { layout: "nhwc" }],
+    ],
+  },
+};
+
 /** What the visitor opened. */
 interface Source {
   readonly from: URL | readonly File[];
@@ -48,6 +77,8 @@ export class Classes {
   readonly #line = new StateLine("classes");
   readonly #network: OwnNetwork<Viewer>;
   #source: Source | undefined;
+  /** What the visitor said of it. */
+  #told: Told = {};
   /** The last network: given back when another takes its place. */
   #loaded: Viewer | undefined;
 
@@ -80,16 +111,30 @@ export class Classes {
     const input = network.inputs[0]?.dtype === "float32" ? RANGES[this.#range.value] : {};
     try {
       const start = performance.now();
-      const seen = await new Segmenter<Viewer>(network, { labels, ...(input ? { input } : {}) }).segment(this.#photo, {
-        signal: desk.signal,
-      });
+      const seen = await new Segmenter<Viewer>(network, { labels, ...(input ? { input } : {}), ...this.#told }).segment(
+        this.#photo,
+        { signal: desk.signal },
+      );
       const time = performance.now() - start;
       return () => this.#show({ seen, name: source.name, time });
     } catch (error) {
       if (desk.signal.aborted || isEngines(error) || !(error instanceof Error)) throw error;
-      this.#line.say(`${source.name} does not say what is where: ${error.message}`);
+      const question = questionOf(error);
+      const why = question ? `its output, ${question.output}, ${question.text}` : error.message;
+      this.#line.say(`${source.name} does not say what is where: ${why}`, ...this.#answers(question));
       return () => this.#show(undefined);
     }
+  }
+
+  #answers({ answers = [] }: Partial<Question> = {}): readonly Action[] {
+    return answers.map(([label, told]) => ({
+      label,
+      run: () => {
+        this.#told = { ...this.#told, ...told };
+        this.#line.busy("Looking again …");
+        this.#again();
+      },
+    }));
   }
 
   #openAddress(address: string): void {
@@ -111,6 +156,7 @@ export class Classes {
 
   #open(source: Source): void {
     this.#source = source;
+    this.#told = {};
     this.#network.forget();
     this.#line.busy("Waiting for the engine …");
     this.#again();
@@ -160,6 +206,13 @@ export class Classes {
       kind === "classes" && seen.labels.length === 0 ? " A list of names (.txt) may be opened with it." : "";
     this.#line.say(`${result.name}: ${columns} × ${rows} places, ${what}${names}`);
   }
+}
+
+/** What is to be asked, if the network is fine and only an option of the segmenter is missing. */
+function questionOf(error: Error): (Question & { output: string }) | undefined {
+  if (!(error instanceof StriateError) || error.code !== "invalid") return undefined;
+  const question = QUESTIONS[/the option `(\w+)`/.exec(error.expected ?? "")?.[1] ?? ""];
+  return question && { ...question, output: error.received ?? "" };
 }
 
 /** Names of the classes, as far as their number gives them away; none where it does not. */

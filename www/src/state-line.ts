@@ -7,31 +7,31 @@ export interface Action {
   readonly run: () => void;
 }
 
-/** The line below a picture of a piece: what is being done, what went wrong, and the way on. */
+/** The line below a picture of a piece: what is being done, what went wrong, and the ways on: two at most. */
 export class StateLine {
   readonly #line: HTMLElement;
   readonly #text: HTMLElement;
   readonly #bar: HTMLElement;
-  readonly #action: HTMLButtonElement;
-  #run: () => void = () => {};
+  readonly #buttons: readonly HTMLButtonElement[];
+  #actions: readonly Action[] = [];
 
   constructor(id: string) {
     this.#line = element(`${id}-state`, HTMLElement);
     this.#text = element(`${id}-state-text`, HTMLElement);
     this.#bar = element(`${id}-state-bar`, HTMLElement);
-    this.#action = element(`${id}-state-action`, HTMLButtonElement);
-    this.#action.addEventListener("click", () => this.#run());
+    this.#buttons = ["action", "other"].map((which) => element(`${id}-state-${which}`, HTMLButtonElement));
+    for (const [i, button] of this.#buttons.entries()) button.addEventListener("click", () => this.#actions[i]?.run());
   }
 
-  /** Says a sentence, and offers a way on. */
-  say(text: string, action?: Action): void {
-    this.#show(text, action);
+  /** Says a sentence, and offers ways on. */
+  say(text: string, ...actions: readonly Action[]): void {
+    this.#show(text, actions);
     this.#bar.hidden = true;
   }
 
   /** Says what is being done, and how far it has come: 0 to 1, or not known. */
   busy(text: string, share?: number, action?: Action): void {
-    this.#show(text, action);
+    this.#show(text, action ? [action] : []);
     this.#bar.hidden = false;
     this.#bar.classList.toggle("unknown", share === undefined);
     if (share === undefined) {
@@ -46,12 +46,14 @@ export class StateLine {
     this.#line.hidden = true;
   }
 
-  #show(text: string, action: Action | undefined): void {
+  #show(text: string, actions: readonly Action[]): void {
     this.#line.hidden = false;
     setText(this.#text, text);
-    this.#action.hidden = !action;
-    setText(this.#action, action?.label ?? "");
-    this.#run = action?.run ?? (() => {});
+    this.#actions = actions;
+    for (const [i, button] of this.#buttons.entries()) {
+      button.hidden = !actions[i];
+      setText(button, actions[i]?.label ?? "");
+    }
   }
 }
 

@@ -242,6 +242,47 @@ test("a network that gives classes in place of scores, and one with its channels
   assert.ok((await legend(page)).every(({ label }) => /^(red|green|blue)$/.test(label)));
 });
 
+test("what a network leaves open the visitor is asked", async (t) => {
+  const engine = await striate({ worker: false, edition: "models" });
+  t.after(() => engine.dispose());
+  const page = await start(t);
+  await person(page);
+  const load = async (shape, ...list) => {
+    const net = await engine.sequential([input({ shape }), ...list]);
+    const buffer = Buffer.from(await (await net.save("safetensors")).arrayBuffer());
+    await page.setInputFiles("#classes-file", {
+      name: "own.safetensors",
+      mimeType: "application/octet-stream",
+      buffer,
+    });
+  };
+  const button = (name) => page.getByRole("button", { name, exact: true });
+  // One number for each place: 0 or 1.
+  const dark = [
+    layers.lambda((x) => x.argMax(-1)),
+    layers.rescaling({ scale: 0.5 }),
+    layers.reshape({ targetShape: [32, 48] }),
+  ];
+  await load([32, 48, 3], ...dark);
+  await says(page, "classes-state-text", /its output, float32 \[1, 32, 48\], may be the class of each place/);
+  assert.ok(await page.isVisible("#classes-none"));
+  await button("They are shares").click();
+  await says(page, "classes-state-text", /^own.safetensors: 48 × 32 places, 2 classes/);
+  assert.equal((await legend(page)).length, 2);
+  assert.ok(await button("They are classes").isHidden());
+  // Another network is asked about anew: as many rows as columns and channels, of which the last is the strongest.
+  for (const [answer, label] of [
+    ["Classes come first", "class 2"],
+    ["Classes come last", "class 0"],
+  ]) {
+    await load([3, 3, 3], layers.rescaling({ scale: 0, offset: [0, 0, 1] }), layers.permute({ dims: [3, 1, 2] }));
+    await says(page, "classes-state-text", /may have its classes before rows and columns/);
+    await button(answer).click();
+    await says(page, "classes-state-text", /^own.safetensors: 3 × 3 places, 3 classes/);
+    assert.deepEqual(await legend(page), [{ label, share: 100 }]);
+  }
+});
+
 test("what is no network of this kind is said; the rest of the page goes on", async (t) => {
   const page = await start(t, { expect: /Failed to load resource/ });
   await person(page);
