@@ -2,8 +2,8 @@
 
 import type { Engine } from "./engine.js";
 import { failure } from "./errors.js";
-import { withLayers } from "./keras/source.js";
-import type { CustomLayer, CustomLayers, LoadModelOptions, StandIn } from "./keras/types.js";
+import { withKeras, withLayers } from "./keras/source.js";
+import type { CustomLayer, CustomLayers, LoadModelOptions, StandIn, WeightsOptions } from "./keras/types.js";
 import { type Adopted, inputsOf, Recorder } from "./layers/record.js";
 import { Layer, type SymbolicTensor, type SymbolicTensors, tensorsOf } from "./layers/tensor.js";
 import type { Life } from "./life.js";
@@ -47,11 +47,27 @@ export async function buildFunctional(
 }
 
 /** @internal A network of the zoo. */
-export async function buildZoo(engine: Engine, name: string, options: BuildOptions = {}): Promise<Model> {
-  const { signal, ...rest } = options;
+export async function buildZoo(
+  engine: Engine,
+  name: string,
+  options: BuildOptions & WeightsOptions = {},
+): Promise<Model> {
+  const { signal, weights, sha256, cache, onProgress, ...rest } = options;
   const seed = seedOf(options);
   const json = JSON.stringify({ ...rest, seed });
-  return conceive(engine, (life) => life.call((host) => host.zoo(name, json)), seed, signal);
+  if (weights === undefined) {
+    return conceive(engine, (life) => life.call((host) => host.zoo(name, json)), seed, signal);
+  }
+  const recipe = (life: Life) =>
+    withKeras(weights, options, async (file) => {
+      const { id } = await life.openKeras(file, []);
+      try {
+        return await life.call((host) => host.zooOf(name, json, id));
+      } finally {
+        life.shut(id);
+      }
+    });
+  return conceive(engine, recipe, seed, signal);
 }
 
 /** @internal The network of a file: one of Keras', or a graph that becomes layers. */

@@ -219,6 +219,14 @@ export class Host {
     return this.#reply(async () => this.#keep((await this.#builder()).zoo(name, options)));
   }
 
+  /** Builds a network of the zoo with the weights of an open file. */
+  zooOf(name: string, options: string, file: number): Promise<Reply<ModelHandle>> {
+    return this.#reply(async () => {
+      const builder = await this.#builder();
+      return this.#keep(await this.#files().zoo(file, name, options, builder));
+    });
+  }
+
   /** Names of the zoo's networks. */
   zooNames(): Promise<Reply<string[]>> {
     return this.#reply(async () => (await this.#builder()).zooNames());

@@ -38,6 +38,7 @@ export type {
   LoadModelOptions,
   LoadWeightsOptions,
   SaveFormat,
+  WeightsOptions,
 } from "./keras/types.js";
 export * as layers from "./layers/index.js";
 export {

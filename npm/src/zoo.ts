@@ -1,10 +1,11 @@
 import { buildZoo, zooNames } from "./building.js";
 import type { Engine } from "./engine.js";
+import type { WeightsOptions } from "./keras/types.js";
 import type { Activation, ImageShape } from "./layers/arguments.js";
 import type { BuildOptions, Model } from "./model.js";
 
 /** Options that every network of the {@link Zoo} has. What is not given is the network's own default. */
-export interface ZooOptions extends BuildOptions {
+export interface ZooOptions extends BuildOptions, WeightsOptions {
   /** Number of classes. */
   classes?: number;
   /** Height, width and channels; `null` where any size fits. */
@@ -71,7 +72,7 @@ export interface YoloOptions extends ZooOptions, SizeOptions {
 }
 
 /**
- * Well-known networks with random weights; `engine.zoo`. Layers, names, order and shapes are those of Keras' applications
+ * Well-known networks, with random weights or those of a file; `engine.zoo`. Layers, names, order and shapes are those of Keras' applications
  * where Keras has the network.
  */
 export class Zoo {

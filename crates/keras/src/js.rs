@@ -5,6 +5,7 @@ use js_sys::{Array, Float32Array, JsString, Object, Reflect, Uint8Array};
 use serde_json::{Map, Value as Json, json};
 use wasm_bindgen::prelude::*;
 
+use crate::torch::{self, Checkpoint, Order};
 use crate::{Assigned, Description, Error, Export, Files, Manifest, ModelFile, Options, Reading, Result, WeightInfo};
 
 /// An error as a plain object (`ErrorFields` of TypeScript); its message is the whole sentence.
@@ -23,6 +24,10 @@ fn thrown(error: Error) -> JsValue {
         }
     }
     object.into()
+}
+
+fn no_checkpoint() -> Error {
+    Error::invalid("no network was named for the tensors")
 }
 
 fn parse(text: &str) -> Result<Json> {
@@ -58,6 +63,10 @@ pub fn tfjs_files(model_json: &[u8]) -> std::result::Result<Vec<String>, JsValue
 pub struct KerasFile {
     file: ModelFile,
     assigned: Assigned,
+    /// What its tensors are of, if they are PyTorch's.
+    checkpoint: Option<Checkpoint>,
+    /// How the numbers of tensors of PyTorch are wanted.
+    orders: Vec<Order>,
 }
 
 #[wasm_bindgen]
@@ -65,20 +74,20 @@ impl KerasFile {
     /// Opens a `.keras`, `.h5`, `.weights.h5` or safetensors file.
     pub fn open(bytes: Vec<u8>) -> std::result::Result<KerasFile, JsValue> {
         let file = ModelFile::read(bytes).map_err(thrown)?;
-        Ok(KerasFile { file, assigned: Assigned::default() })
+        Ok(KerasFile::new(file))
     }
 
     /// Opens a TensorFlow.js layers model: `model.json`, and its weight files one behind the other.
     #[wasm_bindgen(js_name = openTfjs)]
     pub fn open_tfjs(model_json: &[u8], weights: Vec<u8>) -> std::result::Result<KerasFile, JsValue> {
         let file = ModelFile::tfjs(model_json, weights).map_err(thrown)?;
-        Ok(KerasFile { file, assigned: Assigned::default() })
+        Ok(KerasFile::new(file))
     }
 
     /// Opens the `model.json` of a TensorFlow.js layers model alone: its weights have no numbers.
     pub fn sketch(model_json: &[u8]) -> std::result::Result<KerasFile, JsValue> {
         let file = ModelFile::sketch(model_json).map_err(thrown)?;
-        Ok(KerasFile { file, assigned: Assigned::default() })
+        Ok(KerasFile::new(file))
     }
 
     /// Whether there is a network in it, and not only weights.
@@ -138,6 +147,49 @@ impl KerasFile {
             self.file.assign(&description, Options { by_name, skip_mismatch })
         };
         self.assigned = assign().map_err(thrown)?;
+        self.orders.clear();
+        Ok(self.assigned.pairs.len())
+    }
+
+    /// Of a file with tensors of PyTorch: the options, as JSON, that the zoo builds the network `name` with to be given them.
+    pub fn torch(&mut self, name: &str, options: &str) -> std::result::Result<Option<String>, JsValue> {
+        let mut torch = || {
+            let tensors = self.file.named();
+            if self.file.config().is_some() || !torch::names_are_torch(tensors.iter().map(|t| t.name.as_str())) {
+                return Ok(None);
+            }
+            let named = tensors.iter().map(|t| (t.name.as_str(), t.shape.as_slice()));
+            let mut checkpoint = Checkpoint::new(name, named)?;
+            let options = checkpoint.options(&parse(options)?)?.to_string();
+            self.checkpoint = Some(checkpoint);
+            Ok(Some(options))
+        };
+        torch().map_err(thrown)
+    }
+
+    /// The zoo's network, as the engine's JSON, as PyTorch has it; [`KerasFile::torch`] comes before.
+    pub fn adapt(&self, network: &str) -> std::result::Result<String, JsValue> {
+        let adapt = || {
+            let mut network = parse(network)?;
+            let map = network.as_object_mut().ok_or_else(|| Error::invalid("a network is an object"))?;
+            self.checkpoint.as_ref().ok_or_else(no_checkpoint)?.adapt(map)?;
+            Ok(network.to_string())
+        };
+        adapt().map_err(thrown)
+    }
+
+    /// As [`KerasFile::assign`], of tensors of PyTorch for the adapted network.
+    #[wasm_bindgen(js_name = assignTorch)]
+    pub fn assign_torch(&mut self, model: &str, weights: &str) -> std::result::Result<usize, JsValue> {
+        let assign = || {
+            let model = parse(model)?;
+            let weights = description(&model, weights)?.weights;
+            let placed = self.checkpoint.as_ref().ok_or_else(no_checkpoint)?.place(&model, &weights)?;
+            let tensors = self.file.named();
+            let pairs = placed.iter().map(|p| (p.weight, tensors[p.tensor].clone())).collect();
+            Ok((Assigned { pairs, skipped: Vec::new() }, placed.into_iter().map(|p| p.order).collect()))
+        };
+        (self.assigned, self.orders) = assign().map_err(thrown)?;
         Ok(self.assigned.pairs.len())
     }
 
@@ -149,8 +201,12 @@ impl KerasFile {
     /// The numbers of the `i`-th found tensor.
     pub fn values(&self, i: usize) -> std::result::Result<Float32Array, JsValue> {
         let pair = self.assigned.pairs.get(i).ok_or_else(|| Error::invalid("no such tensor"));
-        let values = pair.and_then(|(_, stored)| self.file.floats(stored)).map_err(thrown)?;
-        Ok(Float32Array::from(&values[..]))
+        let values = pair.and_then(|(_, stored)| self.file.floats(stored));
+        let values = match self.orders.get(i) {
+            Some(order) => values.and_then(|values| order.arrange(values)),
+            None => values,
+        };
+        Ok(Float32Array::from(&values.map_err(thrown)?[..]))
     }
 
     /// Layers that were passed over, as JSON: `{layer, reason}[]`.
@@ -161,6 +217,10 @@ impl KerasFile {
 }
 
 impl KerasFile {
+    fn new(file: ModelFile) -> KerasFile {
+        KerasFile { file, assigned: Assigned::default(), checkpoint: None, orders: Vec::new() }
+    }
+
     fn reading(&self, replace: crate::Replace) -> Result<Json> {
         let config = self.file.config().ok_or_else(|| {
             Error::invalid("the file has weights only: build the network, then load them into it with loadWeights()")

@@ -5,6 +5,8 @@
 //! configuration becomes the engine's JSON by [`Reading`]; once the engine has built the network, its [`Description`]
 //! tells [`ModelFile::assign`] which tensor goes into which weight. [`Export`] goes the other way.
 //!
+//! Safetensors may also have PyTorch's names and orders of axes: [`torch`] knows them.
+//!
 //! Nothing in a file is trusted: sizes are checked against the file before memory is set aside, nesting is limited.
 
 mod assign;
@@ -19,6 +21,7 @@ pub mod hdf5;
 pub mod js;
 mod numbers;
 mod tfjs;
+pub mod torch;
 pub mod zip;
 
 pub use assign::{Assigned, Options};

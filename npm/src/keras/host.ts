@@ -5,7 +5,7 @@ import { Beside } from "../beside.js";
 import { failure, fieldsOf } from "../errors.js";
 import type { LookedKeras } from "../inspect.js";
 import { isTrap } from "../traps.js";
-import type { WasmModel } from "../wasm.js";
+import type { ModelsRuntime, WasmModel } from "../wasm.js";
 import { type KerasFile, type KerasModule, loadModule } from "./module.js";
 import type { KerasBytes } from "./source.js";
 import type { CustomLayer, LoadedWeights, LoadWeightsOptions, SaveFormat, StandIn } from "./types.js";
@@ -58,12 +58,40 @@ export class KerasFiles {
     return this.#work(() => {
       const file = this.#file(id);
       const count = file.assign(JSON.stringify(json), JSON.stringify(weights), byName, skipMismatch);
-      const names = Array.from({ length: count }, (_, i) => weights[file.weight(i)]?.name as string);
-      // A damaged array shows itself when its numbers are read: all are, before the first is set.
-      const values = names.map((_, i) => file.values(i));
-      for (const [i, name] of names.entries()) model.setWeight(name, values[i] as Float32Array);
-      return { loaded: names, skipped: JSON.parse(file.skipped()) };
+      return { loaded: fill(model, weights, file, count), skipped: JSON.parse(file.skipped()) };
     }, this.#files.get(id)?.name);
+  }
+
+  /** A network of the zoo with a file's weights: Keras', or PyTorch's, which make it torchvision's or timm's network. */
+  async zoo(
+    id: number,
+    name: string,
+    options: string,
+    builder: Pick<ModelsRuntime, "zoo" | "build">,
+  ): Promise<WasmModel> {
+    const torch = await this.#work(() => this.#file(id).torch(name, options), this.#files.get(id)?.name);
+    let model: WasmModel;
+    if (torch === undefined) model = builder.zoo(name, options);
+    else {
+      const plain = builder.zoo(name, torch);
+      const network = JSON.stringify(describe(plain).json);
+      plain.free();
+      model = builder.build(await this.#work(() => this.#file(id).adapt(network), this.#files.get(id)?.name));
+    }
+    try {
+      if (torch === undefined) await this.load(id, model, {});
+      else {
+        const { json, weights } = describe(model);
+        await this.#work(() => {
+          const file = this.#file(id);
+          fill(model, weights, file, file.assignTorch(JSON.stringify(json), JSON.stringify(weights)));
+        }, this.#files.get(id)?.name);
+      }
+      return model;
+    } catch (error) {
+      if (!isTrap(error)) model.free();
+      throw error;
+    }
   }
 
   /** Looks into a file; `build` has the engine build its network and tells the inputs and outputs. */
@@ -123,6 +151,15 @@ export class KerasFiles {
   #work<T>(work: (module: KerasModule) => T, name?: string): Promise<T> {
     return this.#module.work(work, "a file was read or written", name);
   }
+}
+
+/** Puts the tensors that a file has found into a network; their weights' names. */
+function fill(model: WasmModel, weights: Described["weights"], file: KerasFile, count: number): string[] {
+  const names = Array.from({ length: count }, (_, i) => weights[file.weight(i)]?.name as string);
+  // A damaged array shows itself when its numbers are read: all are, before the first is set.
+  const values = names.map((_, i) => file.values(i));
+  for (const [i, name] of names.entries()) model.setWeight(name, values[i] as Float32Array);
+  return names;
 }
 
 /** Layers of the engine's JSON, those of nested models too. */

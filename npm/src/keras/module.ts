@@ -14,6 +14,14 @@ export interface KerasFile {
   model(standIns: string): string;
   /** Finds a tensor for the weights of a network, described as JSON; how many there are. */
   assign(model: string, weights: string, byName: boolean, skipMismatch: boolean): number;
+  /**
+   * Of a file with PyTorch's tensors: options, as JSON, that the zoo builds this network with to be given them; else nothing.
+   */
+  torch(network: string, options: string): string | undefined;
+  /** The zoo's network, as JSON, as PyTorch has it; {@link KerasFile.torch} comes before. */
+  adapt(network: string): string;
+  /** As {@link KerasFile.assign}, of PyTorch's tensors. */
+  assignTorch(model: string, weights: string): number;
   /** The weight, by position, that a found tensor is for. */
   weight(found: number): number;
   /** The numbers of a found tensor. */

@@ -1,6 +1,6 @@
 import type { Json } from "../layers/arguments.js";
 import type { Layer } from "../layers/tensor.js";
-import type { FetchOptions, LoadOptions } from "../types.js";
+import type { FetchOptions, LoadOptions, ModelSource } from "../types.js";
 
 /**
  * What stands for layers that Keras does not have: by class name, a function from the layer's arguments (as the file spells
@@ -21,6 +21,17 @@ export interface LoadModelOptions extends FetchOptions, Pick<LoadOptions, "outpu
   customLayers?: CustomLayers;
   /** Decides random numbers of training. Default: a random one. */
   seed?: number;
+}
+
+/** Options of a network that is built with weights out of a file. */
+export interface WeightsOptions extends FetchOptions {
+  /**
+   * A file with the network's weights. Keras': `.h5`, `.weights.h5`, `.keras` or safetensors, as {@link Model.loadWeights} reads them by
+   * default. Or safetensors of PyTorch, by torchvision's or timm's names (ResNets, VGGs, MobileNetV2, DenseNets, EfficientNet-Lite0): the
+   * network is theirs then, with their borders, strides and constants; without a classifier in the file it ends in features; and it takes
+   * pixels from 0 to 255, red first, unless `includePreprocessing` is `false`. Default: random values.
+   */
+  weights?: ModelSource;
 }
 
 /** Options of {@link Model.loadWeights}. */

@@ -13,9 +13,8 @@
 //! # }
 //! ```
 //!
-//! Natively only: a page is given safetensors that were made of such a file once.
+//! Pickles natively only: a page reads safetensors (`striate_keras::torch`).
 
-mod names;
 mod networks;
 mod pickle;
 

@@ -223,46 +223,6 @@ fn resnet50_halves_in_the_middle_and_pads_evenly() {
 }
 
 #[test]
-fn every_module_of_the_other_families_has_its_layer() {
-    use super::names::Family;
-    let family = |network: &str| Family::of(network, std::iter::once("features.1.conv.0.0.weight")).unwrap();
-    let flat = Family::of("MobileNetV2", std::iter::empty()).unwrap();
-    for (family, module, layer) in [
-        (family("ResNet34"), "layer3.4.conv2", "ru11_2_conv"),
-        (family("ResNet18"), "layer2.0.downsample.1", "ru2_skip_bn"),
-        (family("VGG16"), "features.0", "block1_conv1"),
-        (family("VGG16"), "features.28", "block5_conv3"),
-        (family("VGG19"), "features.34", "block5_conv4"),
-        (family("VGG16"), "classifier.3", "fc2"),
-        (family("MobileNetV2"), "features.1.conv.0.0", "expanded_conv_depthwise"),
-        (family("MobileNetV2"), "features.1.conv.1", "expanded_conv_project"),
-        (family("MobileNetV2"), "features.1.conv.2", "expanded_conv_project_BN"),
-        (family("MobileNetV2"), "features.17.conv.1.1", "block_16_depthwise_BN"),
-        (family("MobileNetV2"), "features.2.conv.2", "block_1_project"),
-        (family("MobileNetV2"), "features.2.conv.3", "block_1_project_BN"),
-        (flat, "features.1.conv.3", "expanded_conv_project"),
-        (flat, "features.1.conv.4", "expanded_conv_project_BN"),
-        (flat, "features.17.conv.3", "block_16_depthwise"),
-        (flat, "features.17.conv.7", "block_16_project_BN"),
-        (flat, "blocks.0.0.conv_pw", "expanded_conv_project"),
-        (flat, "blocks.1.1.conv_pwl", "block_2_project"),
-        (family("DenseNet121"), "features.denseblock3.denselayer24.norm2", "conv4_block24_1_bn"),
-        (family("DenseNet121"), "features.denseblock1.denselayer1.norm.1", "conv2_block1_0_bn"),
-        (family("DenseNet121"), "features.transition2.conv", "pool3_conv"),
-        (family("EfficientNetLite0"), "_blocks.15._project_conv", "block7a_project_conv"),
-        (family("EfficientNetLite0"), "blocks.6.0.bn1", "block7a_expand_bn"),
-        (family("EfficientNetLite0"), "blocks.0.0.conv_dw", "block1a_dwconv"),
-    ] {
-        assert_eq!(family.layer(module).as_deref(), Some(layer), "{module}");
-    }
-    for module in ["features.30", "features.1", "features.18.conv.0.0", "layer5.0.conv1", "blocks.1.2.conv_pw"] {
-        for network in ["ResNet18", "VGG16", "MobileNetV2"] {
-            assert_eq!(family(network).layer(module), None, "{network} {module}");
-        }
-    }
-}
-
-#[test]
 fn vgg_reorders_what_it_flattens() {
     let options = json!({"classes": 2, "widths": [4, 4, 4, 4, 6], "units": [8, 8], "input_shape": [64, 64, 3]});
     let built = zoo::build("VGG16", &options).unwrap();
