@@ -2,7 +2,7 @@
 //!
 //! A network that was written channels first and converted to a format of channels last turns its values before and
 //! behind every window (NanoDet, which came by onnx-tf: 83 times). [`sink`] moves a transposition behind the operation that reads it,
-//! so that it meets the next one, and the pair is one or none ([`identity`](super::identity)). What cannot take another
+//! so that it meets the next one, and the pair is one or none ([`identity`]). What cannot take another
 //! order of axes (windows, resizes, products) and outputs stop it. Between the picture and the first window it is the
 //! other way round ([`hoist`]): what scales and pads a picture then stands beside the window, which takes it in.
 //!
