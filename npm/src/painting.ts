@@ -2,6 +2,7 @@
 
 import { failure } from "./errors.js";
 import type { View } from "./tasks/input.js";
+import { highest, nearest, type Places, resampled, shareOf } from "./tasks/places.js";
 import type { TensorOutput } from "./types.js";
 
 /** What decides the colour of a pixel; the order is the crate's (`Hue`). */
@@ -47,18 +48,7 @@ export function premultiplied(palette: Uint32Array): Uint32Array {
   return new Uint32Array(bytes.buffer);
 }
 
-/** The maps of an output. */
-interface Layout {
-  height: number;
-  width: number;
-  channels: number;
-  /** Elements from one to the next. */
-  row: number;
-  column: number;
-  plane: number;
-}
-
-function layoutOf({ name, shape, dtype }: TensorOutput, { channelsFirst, channel }: Recipe): Layout {
+function layoutOf({ name, shape, dtype }: TensorOutput, { channelsFirst, channel }: Recipe): Places {
   const refuse = () =>
     failure("shape-mismatch", "this output is no maps of one picture", {
       layer: name,
@@ -82,71 +72,30 @@ function layoutOf({ name, shape, dtype }: TensorOutput, { channelsFirst, channel
     : { height, width, channels, row: width * channels, column: channels, plane: 1 };
 }
 
-/** The two rows (or columns) of the maps around a pixel, and the part of the second. */
-function tap(i: number, of: number, start: number, length: number): readonly [number, number, number] {
-  const at = Math.min(Math.max(((i + 0.5 - start) / length) * of - 0.5, 0), of - 1);
-  const first = Math.floor(at);
-  return [first, Math.min(first + 1, of - 1), at - first];
-}
-
 /** Paints an output as RGBA bytes. */
 export function paintPixels(output: TensorOutput, recipe: Recipe): Uint8ClampedArray<ArrayBuffer> {
-  const layout = layoutOf(output, recipe);
-  const { width, height, view, palette } = recipe;
+  const maps = layoutOf(output, recipe);
+  const { width, height, palette } = recipe;
   const pixels = new Uint32Array(width * height);
-  const columns = Array.from({ length: width }, (_, x) => tap(x, layout.width, view.x, view.width));
-  const colour = colourOf(layout, recipe);
-  const { channels, row, column, plane } = layout;
-  const { data } = output;
-  // A row of maps for this row of pixels: interpolated once, not once for each pixel.
-  const between = new Float32Array(layout.width * channels);
-  const scores = new Float32Array(channels);
-  for (let y = 0; y < height; y++) {
-    const [top, bottom, down] = tap(y, layout.height, view.y, view.height);
-    if (recipe.hue === "indices") {
-      const start = (down < 0.5 ? top : bottom) * row;
-      for (let x = 0; x < width; x++) {
-        const [left, right, along] = columns[x] as (typeof columns)[number];
-        const index = Math.round(data[start + (along < 0.5 ? left : right) * column] as number);
-        pixels[y * width + x] = palette[Math.min(Math.max(index, 0), 255)] as number;
-      }
-      continue;
-    }
-    for (let c = 0; c < channels; c++) {
-      let [a, b] = [top * row + c * plane, bottom * row + c * plane];
-      for (let i = c; i < between.length; i += channels, a += column, b += column) {
-        between[i] = (data[a] as number) + ((data[b] as number) - (data[a] as number)) * down;
-      }
-    }
-    for (let x = 0; x < width; x++) {
-      const [left, right, along] = columns[x] as (typeof columns)[number];
-      for (let c = 0; c < channels; c++) {
-        const value = between[left * channels + c] as number;
-        scores[c] = value + ((between[right * channels + c] as number) - value) * along;
-      }
-      pixels[y * width + x] = palette[colour(scores)] as number;
-    }
+  if (recipe.hue === "indices") {
+    nearest(output.data, maps, recipe, (at, found) => {
+      pixels[at] = palette[Math.min(Math.max(Math.round(found), 0), 255)] as number;
+    });
+  } else {
+    const colour = colourOf(maps, recipe);
+    resampled(output.data, maps, recipe, (at, scores) => {
+      pixels[at] = palette[colour(scores)] as number;
+    });
   }
   return new Uint8ClampedArray(pixels.buffer);
 }
 
 /** The number of the colour of a place with these scores. */
-function colourOf({ channels }: Layout, { hue, channel, low, high }: Recipe): (scores: Float32Array) => number {
-  const first = (scores: Float32Array) => scores[0] as number;
+function colourOf({ channels }: Places, { hue, channel, low, high }: Recipe): (scores: Float32Array) => number {
   if (hue === "classes") {
-    if (channels === 1) return (scores) => (first(scores) > low ? 1 : 0);
-    return (scores) => {
-      let best = 0;
-      for (let c = 1; c < channels; c++) if ((scores[c] as number) > (scores[best] as number)) best = c;
-      return Math.min(best, 255);
-    };
+    return channels === 1 ? ([score = 0]) => (score > low ? 1 : 0) : (scores) => Math.min(highest(scores), 255);
   }
   const level = (value: number) => Math.min(Math.max(Math.floor(((value - low) / (high - low)) * 255 + 0.5), 0), 255);
   if (hue === "level") return (scores) => level(scores[channel] as number);
-  if (channels === 1) return (scores) => level(1 / (1 + Math.exp(-first(scores))));
-  return (scores) => {
-    let sum = 0;
-    for (const score of scores) sum += Math.exp(score - (scores[channel] as number));
-    return level(1 / sum);
-  };
+  return (scores) => level(shareOf(scores, channel));
 }

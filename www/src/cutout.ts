@@ -2,20 +2,16 @@ import type { Net, Segmentation, Segmenter } from "striate";
 import { Backdrop } from "./backdrop.ts";
 import { Choice, element, setText } from "./dom.ts";
 import { Live } from "./live.ts";
-import { type Desk, OwnNetwork } from "./own-network.ts";
+import { type Desk, type Hooks, OwnNetwork } from "./own-network.ts";
 import { savePng } from "./save.ts";
 import { StateLine } from "./state-line.ts";
 
 /** Less of the photo than this is not called a person. */
 const SPECK = 0.01;
 
-interface Hooks {
-  /** The engine, if there is one. */
-  desk(): Desk | undefined;
+interface CutoutHooks extends Hooks {
   /** Has {@link Cutout.run} called anew. */
   again(): void;
-  /** Told of errors that are not a network's that does not come. */
-  fail(error: unknown): void;
   /** A photo was taken. */
   receive(file: File): void;
 }
@@ -26,7 +22,7 @@ export class Cutout {
   readonly #person = element("person", HTMLElement);
   readonly #saver = element("save-cutout", HTMLButtonElement);
   readonly #photo: HTMLCanvasElement;
-  readonly #hooks: Hooks;
+  readonly #hooks: CutoutHooks;
   readonly #network: OwnNetwork<Segmenter<Net>>;
   readonly #backdrop = new Backdrop(() => this.#draw());
   readonly #source: Choice<"photo" | "camera">;
@@ -34,7 +30,7 @@ export class Cutout {
   #fromCamera = false;
   #seen: Segmentation | undefined;
 
-  constructor(photo: HTMLCanvasElement, hooks: Hooks) {
+  constructor(photo: HTMLCanvasElement, hooks: CutoutHooks) {
     this.#photo = photo;
     this.#hooks = hooks;
     this.#network = new OwnNetwork(

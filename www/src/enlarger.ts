@@ -1,7 +1,7 @@
 import type { Engine, Model, Upscaler } from "striate";
 import { Choice, element, setText } from "./dom.ts";
 import { keepVariant } from "./offline.ts";
-import { type Desk, type Loading, OwnNetwork } from "./own-network.ts";
+import { type Hooks, type Loading, OwnNetwork } from "./own-network.ts";
 import { StateLine, shareOf } from "./state-line.ts";
 
 /** Pixels of the photo that are enlarged: a few seconds' work, and still something to see. */
@@ -20,13 +20,6 @@ const NETWORKS = {
 } as const;
 
 const isKind = (value: string): value is Kind => value in NETWORKS;
-
-interface Hooks {
-  /** The engine, if there is one. */
-  desk(): Desk | undefined;
-  /** Told of errors that are not a network's that does not come. */
-  fail(error: unknown): void;
-}
 
 /** A part of the photo, larger: drawn so by the browser, and by a network for photos or for drawings. */
 export class Enlarger {

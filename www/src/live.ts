@@ -5,7 +5,7 @@ import { element, setText } from "./dom.ts";
 import { followFrames } from "./frames.ts";
 import { explainCamera, explainLost } from "./messages.ts";
 import { NoticeCard } from "./notice.ts";
-import type { Desk } from "./own-network.ts";
+import type { Desk, Hooks } from "./own-network.ts";
 import { Rate } from "./rate.ts";
 
 /** Longest side of a frame as it is drawn: what a phone shows, and half the work of 1024. */
@@ -13,15 +13,11 @@ const LONGEST = 720;
 /** Longest side of a matte: the canvas makes it larger, in no time. */
 const MATTE = 384;
 
-export interface LiveHooks {
-  /** The engine, if there is one. */
-  desk(): Desk | undefined;
+export interface LiveHooks extends Hooks {
   /** The network that cuts people out, if it is there. */
   network(desk: Desk): Promise<Segmenter<Net> | undefined>;
   /** Shows what was seen in a frame. The matte is as opaque as there is a person. */
   draw(frame: HTMLCanvasElement, matte: ImageBitmap): void;
-  /** Told of the engine's errors. */
-  fail(error: unknown): void;
   /** The visitor would rather have the photo. */
   leave(): void;
 }

@@ -7,6 +7,14 @@ export interface Desk {
   readonly signal: AbortSignal;
 }
 
+/** What a piece asks of its page. */
+export interface Hooks {
+  /** The engine, if there is one. */
+  desk(): Desk | undefined;
+  /** Told of errors that are not a network's that does not come. */
+  fail(error: unknown): void;
+}
+
 export type Loading = Required<Pick<LoadOptions, "signal" | "onProgress" | "cache">>;
 
 /**

@@ -1,6 +1,6 @@
 import type { Net, Styler } from "striate";
 import { Choice, element, make, setText } from "./dom.ts";
-import { type Desk, OwnNetwork } from "./own-network.ts";
+import { type Hooks, OwnNetwork } from "./own-network.ts";
 import { savePng } from "./save.ts";
 import { StateLine } from "./state-line.ts";
 
@@ -9,13 +9,6 @@ const STYLES = 26;
 const LONGEST = 512;
 /** Sides are multiples of this, and no shorter than it takes to see anything. */
 const [STEP, SHORTEST] = [4, 64];
-
-interface Hooks {
-  /** The engine, if there is one. */
-  desk(): Desk | undefined;
-  /** Told of errors that are not a network's that does not come. */
-  fail(error: unknown): void;
-}
 
 /** The photo in a painted style, or in a mix of two. */
 export class Painter {

@@ -42,8 +42,8 @@ export interface BoxOptions<B extends DrawnBox = DrawnBox> extends DrawOptions {
 export const EDGE = "rgb(8 10 14 / 0.55)";
 
 /**
- * Draws boxes and labels; where a box has corners, the polygon of these. A box is a coloured line between two dark hairlines, so that it shows on any ground, and is cut off
- * at the picture's edge. A label is text on the class colour; it stays on the canvas and moves where it would cover another, and
+ * Draws boxes and labels; where a box has corners, the polygon of these. A box is a coloured line between two dark hairlines, so
+ * that it shows on any ground, and is cut off at the picture's edge. A label is text on the class colour; it stays on the canvas and moves where it would cover another, and
  * a name that is wider than its box and half of the canvas is shortened. The first box, which is the surest, lies on top.
  */
 export function drawBoxes<B extends DrawnBox>(

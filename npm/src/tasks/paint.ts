@@ -8,6 +8,7 @@ import type { Recipe } from "../painting.js";
 import type { ImageSource, PredictOptions, TensorInfo } from "../types.js";
 import { type ImageInput, plan, type View } from "./input.js";
 import { withFrame } from "./look.js";
+import { over } from "./places.js";
 
 /** Sizes of a painted picture, and which maps it is of. */
 interface PaintingBase {
@@ -81,11 +82,9 @@ export async function paintLook<H extends { id: number }>(
   }
   return withFrame(engine, held, "paintImage", source, signal, async ({ life, handle }, frame, send) => {
     const how = plan(input, net.inputs[0], frame.width, frame.height);
-    const { width = frame.width, height = frame.height } = painting;
-    const [across, down] = [width / frame.width, height / frame.height];
-    const { x, y } = how.view;
-    const view = { x: x * across, y: y * down, width: how.view.width * across, height: how.view.height * down };
-    const recipe = { ...made, width, height, view };
+    const sizes = { width: frame.width, height: frame.height };
+    const { width = sizes.width, height = sizes.height } = painting;
+    const recipe = { ...made, ...over(width, height, { ...sizes, view: how.view }) };
     const { image, preprocess, inference } = await life.call((host) => host.paint(handle.id, send(), how, recipe));
     const timings = { preprocess, inference, total: performance.now() - start };
     return { image, width, height, view: how.view, timings };

@@ -7,6 +7,7 @@ import type { ImageInput, View } from "./input.js";
 import type { Seen, Viewer } from "./look.js";
 import { formOf, type Maps, mapsOf, OPEN } from "./maps.js";
 import type { Painted, Painting } from "./paint.js";
+import { highest, nearest, type Over, over, type Places, resampled, shareOf } from "./places.js";
 
 export type { Maps } from "./maps.js";
 
@@ -183,17 +184,14 @@ export class Segmentation {
     const data = new Uint16Array(width * height);
     const { classes, kind } = this.maps;
     if (kind === "classes") {
-      this.#nearest(width, height, (at, found) => {
+      nearest(...this.#over(width, height), (at, found) => {
         data[at] = found;
       });
       return { width, height, data };
     }
     const share = this.#shares(1);
-    this.#resampled(width, height, (at, scores) => {
-      let best = 0;
-      if (classes === 1) best = share(scores) > threshold ? 1 : 0;
-      else for (let c = 1; c < classes; c++) if ((scores[c] as number) > (scores[best] as number)) best = c;
-      data[at] = best;
+    resampled(...this.#over(width, height), (at, scores) => {
+      data[at] = classes > 1 ? highest(scores) : share(scores) > threshold ? 1 : 0;
     });
     return { width, height, data };
   }
@@ -208,13 +206,13 @@ export class Segmentation {
     }
     const data = new Float32Array(width * height);
     if (this.maps.kind === "classes") {
-      this.#nearest(width, height, (at, found) => {
+      nearest(...this.#over(width, height), (at, found) => {
         data[at] = found === wanted ? 1 : 0;
       });
       return { width, height, data };
     }
     const share = this.#shares(wanted);
-    this.#resampled(width, height, (at, scores) => {
+    resampled(...this.#over(width, height), (at, scores) => {
       data[at] = share(scores);
     });
     return { width, height, data };
@@ -236,71 +234,25 @@ export class Segmentation {
   /** The share of a class in the scores of a place. */
   #shares(wanted: number): (scores: Float32Array) => number {
     const { classes, logits } = this.maps;
-    if (classes === 1) {
-      const first = (scores: Float32Array) => scores[0] as number;
-      const share = logits ? (scores: Float32Array) => 1 / (1 + Math.exp(-first(scores))) : first;
-      return wanted === 1 ? share : (scores) => 1 - share(scores);
-    }
-    if (!logits) return (scores) => scores[wanted] as number;
-    return (scores) => {
-      let sum = 0;
-      for (const score of scores) sum += Math.exp(score - (scores[wanted] as number));
-      return 1 / sum;
-    };
+    const channel = classes === 1 ? 0 : wanted;
+    const share = logits
+      ? (scores: Float32Array) => shareOf(scores, channel)
+      : (scores: Float32Array) => scores[channel] as number;
+    // Of one map the background is what the rest leaves.
+    return classes === 1 && wanted === 0 ? (scores) => 1 - share(scores) : share;
   }
 
-  /** Calls `each` with the class of the place nearest to every pixel. */
-  #nearest(width: number, height: number, each: (at: number, found: number) => void): void {
+  /** The maps, and a picture of this size over them. */
+  #over(width: number, height: number): [Maps["data"], Places, Over] {
     checkSize(width, height);
     const { maps } = this;
-    const view = this.#view;
-    const place = (i: number, of: number, picture: number, start: number, length: number, size: number) => {
-      const at = Math.floor(((((i + 0.5) / of) * picture - start) / length) * size);
-      return Math.min(Math.max(at, 0), size - 1);
-    };
-    const columns = Array.from({ length: width }, (_, x) =>
-      place(x, width, this.width, view.x, view.width, maps.width),
-    );
-    for (let y = 0; y < height; y++) {
-      const row = place(y, height, this.height, view.y, view.height, maps.height) * maps.width;
-      for (let x = 0; x < width; x++) each(y * width + x, maps.data[row + (columns[x] as number)] as number);
-    }
-  }
-
-  /** Calls `each` with the interpolated scores of every pixel (half-pixel centres, edges repeated). */
-  #resampled(width: number, height: number, each: (at: number, scores: Float32Array) => void): void {
-    checkSize(width, height);
-    const { maps } = this;
-    const view = this.#view;
-    const { classes, data } = maps;
-    const row = new Float32Array(maps.width * classes);
-    const scores = new Float32Array(classes);
-    // Where a pixel of the mask lies in the maps.
-    const place = (i: number, of: number, picture: number, start: number, length: number, size: number) => {
-      const at = ((((i + 0.5) / of) * picture - start) / length) * size - 0.5;
-      const inside = Math.min(Math.max(at, 0), size - 1);
-      const first = Math.floor(inside);
-      return [first, Math.min(first + 1, size - 1), inside - first] as const;
-    };
-    const columns = Array.from({ length: width }, (_, x) =>
-      place(x, width, this.width, view.x, view.width, maps.width),
-    );
-    for (let y = 0; y < height; y++) {
-      const [top, bottom, down] = place(y, height, this.height, view.y, view.height, maps.height);
-      const [a, b] = [top * row.length, bottom * row.length];
-      for (let i = 0; i < row.length; i++) {
-        const value = data[a + i] as number;
-        row[i] = value + ((data[b + i] as number) - value) * down;
-      }
-      for (let x = 0; x < width; x++) {
-        const [left, right, along] = columns[x] as (typeof columns)[number];
-        for (let c = 0; c < classes; c++) {
-          const value = row[left * classes + c] as number;
-          scores[c] = value + ((row[right * classes + c] as number) - value) * along;
-        }
-        each(y * width + x, scores);
-      }
-    }
+    const channels = maps.kind === "classes" ? 1 : maps.classes;
+    const places = { height: maps.height, width: maps.width, channels, row: maps.width * channels, column: channels };
+    return [
+      maps.data,
+      { ...places, plane: 1 },
+      over(width, height, { width: this.width, height: this.height, view: this.#view }),
+    ];
   }
 }
 
