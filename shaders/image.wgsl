@@ -3,6 +3,7 @@
 // sampler's weights have 8 bits, and boxes would differ from the CPU's.
 
 #include "common.wgsl"
+#include "tap.wgsl"
 
 struct Params {
     size: vec2<u32>, // of the input: height, width
@@ -10,14 +11,6 @@ struct Params {
     _pad: u32,
     scale: vec4<f32>,
     offset: vec4<f32>,
-}
-
-// One output row or column: both pixels and the weight of the second.
-struct Tap {
-    low: u32,
-    high: u32,
-    weight: f32,
-    _pad: u32,
 }
 
 @group(0) @binding(__COUNTER__) var<uniform> params: Params;

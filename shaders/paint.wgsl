@@ -2,6 +2,7 @@
 // Maps of any size are interpolated first (bilinear, half-pixel centres, edges repeated), so that outlines are smooth.
 
 #include "common.wgsl"
+#include "tap.wgsl"
 
 const CLASSES: u32 = 0u; // the channel with the highest score; of a single map, 1 where it is above `low`
 const INDICES: u32 = 1u; // the maps are classes already
@@ -21,14 +22,6 @@ struct Params {
     integers: u32, // the maps are integers
     low: f32,
     factor: f32, // colours for each step of 1
-}
-
-// One row or column of the picture: both rows of the maps and the weight of the second.
-struct Tap {
-    low: u32,
-    high: u32,
-    weight: f32,
-    _pad: u32,
 }
 
 @group(0) @binding(__COUNTER__) var<uniform> params: Params;

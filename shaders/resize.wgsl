@@ -3,6 +3,7 @@
 // neighbour at a tie would jump by a pixel.
 
 #include "common.wgsl"
+#include "tap.wgsl"
 
 #if WIDTH == 4
 #define REAL vec4<f32>
@@ -15,14 +16,6 @@ struct Params {
     channels: u32, // in REALs
     in_size: vec2<u32>, // height, width
     out_size: vec2<u32>,
-}
-
-// One output row or column: both input pixels and the weight of the second.
-struct Tap {
-    low: u32,
-    high: u32,
-    weight: f32,
-    _pad: u32,
 }
 
 @group(0) @binding(__COUNTER__) var<uniform> params: Params;

@@ -52,6 +52,7 @@ const SOURCES: &[(&str, &str)] = &[
     shader!("resize.wgsl"),
     shader!("softmax.wgsl"),
     shader!("suppress.wgsl", "files"),
+    shader!("tap.wgsl"),
     shader!("taps.wgsl"),
     shader!("topk_order.wgsl"),
     shader!("topk_block.wgsl"),
